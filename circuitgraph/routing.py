@@ -1,0 +1,336 @@
+"""Routing: a pattern-routed estimate of the wires of a placed circuit; it is not post-route.
+
+Every net becomes a rectilinear minimum spanning tree from its driver. Nets enter by ascending number of pins. Each
+tree edge takes the cheapest of two L shapes on two pairs of layers: a longer edge starts on a higher pair, a crowded
+place costs more. Resistance follows from the layer and the vias; capacitance also from how crowded the final grid is,
+as a share of coupling that is counted to ground.
+
+Source: R. C. Prim, Shortest connection networks and some generalizations (1957), for the tree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from circuitgraph.circuit import Circuit
+from circuitgraph.errors import CircuitError
+from circuitgraph.layout import Layout, Technology
+
+Longs = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+
+WHAT = "pattern-routed estimate, not post-route"
+GRID = 10e-6  # m, side of a cell of the usage grid
+PAIR_LENGTHS = (18e-6, 70e-6)  # m, edges up to these lengths start on the first and the second pair of layers
+CROWDING = 1.5  # cost of a wire through a full cell is 1 + CROWDING
+PROMOTION = 8e-6  # m, cost of going to the next pair
+COUPLING = (0.82, 0.42)  # capacitance factor of a lonely wire, and what a full neighbourhood adds
+VIA_CAPACITANCE = 0.06e-15  # F, at each end of an edge
+USABLE = 0.8  # share of the tracks that wires may take
+
+
+@dataclass(frozen=True)
+class Wires:
+    """RC trees of all nets of a circuit; M nodes.
+
+    The nodes of net n are the rows ``start[n]:start[n + 1]``, the driver first, each parent before its children;
+    nets without a driver and a sink have none. Nodes without a pin are corners.
+
+    Attributes:
+        start: int64 [N + 1].
+        pin: int32 [M], row of the pin, P + t for terminal t of the circuit, -1 for a corner.
+        parent: int32 [M], row of the node towards the driver, -1 at the driver.
+        resistance: float64 [M], ohm to the parent, 0 at the driver.
+        capacitance: float64 [M], F to ground.
+        x, y: float64 [M], m.
+        length: float64 [N], m of wire of each net.
+        usage: float64 [pairs, 2, gy, gx], share of the tracks taken, horizontal and vertical.
+    """
+
+    start: Longs
+    pin: Ints
+    parent: Ints
+    resistance: Floats
+    capacitance: Floats
+    x: Floats
+    y: Floats
+    length: Floats
+    usage: Floats
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def spanning_tree(x: Longs, y: Longs) -> tuple[Longs, Longs]:
+    """Rectilinear minimum spanning tree from point 0; O(n^2).
+
+    Args:
+        x, y: int64 [n].
+
+    Returns:
+        Order in which points join (int64 [n], 0 first) and parent of each point (int64 [n], -1 for point 0). Of
+        equal distances the lowest point joins first.
+
+    Source: Prim's algorithm.
+    """
+    count = len(x)
+    distance = np.full(count, np.iinfo(np.int64).max, np.int64)
+    parent = np.full(count, -1, np.int64)
+    order = np.zeros(count, np.int64)
+    joined = np.zeros(count, np.bool_)
+    at = 0
+    joined[0] = True
+    for step in range(1, count):
+        best = -1
+        for other in range(count):
+            if joined[other]:
+                continue
+            length = abs(x[other] - x[at]) + abs(y[other] - y[at])
+            if length < distance[other]:
+                distance[other] = length
+                parent[other] = at
+            if best < 0 or distance[other] < distance[best]:
+                best = other
+        order[step] = best
+        joined[best] = True
+        at = best
+    return order, parent
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _segment(usage: Floats, fixed: int, start: int, end: int, horizontal: bool, grid: int, add: bool) -> float:
+    """Walk a straight wire over the usage grid of one layer: add its length, or give its crowding-weighted length.
+
+    Args:
+        usage: float64 [gy, gx], share of the tracks taken.
+        fixed, start, end: nm; y, x0, x1 of a horizontal wire, x, y0, y1 of a vertical one.
+        grid: nm.
+    """
+    if end < start:
+        start, end = end, start
+    limit = usage.shape[1] if horizontal else usage.shape[0]
+    other = min(fixed // grid, (usage.shape[0] if horizontal else usage.shape[1]) - 1)
+    cost = 0.0
+    first, last = min(start // grid, limit - 1), min(end // grid, limit - 1)
+    for cell in range(first, last + 1):
+        low = start if cell == first else cell * grid
+        high = end if cell == last else (cell + 1) * grid
+        length = high - low
+        row, column = (other, cell) if horizontal else (cell, other)
+        if add:
+            usage[row, column] += length
+        else:
+            cost += length * usage[row, column]
+    return cost
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _route(
+    order: Longs,
+    start: Longs,
+    x: Longs,
+    y: Longs,
+    usage: Floats,
+    capacity: Floats,
+    limits: Longs,
+    grid: int,
+    crowding: float,
+    promotion: float,
+) -> tuple[Longs, Longs, Longs, Longs]:
+    """Choose tree, L shape and layer pair of every edge.
+
+    Args:
+        order: nets in routing order.
+        start: int64 [nets + 1] into x and y, nm, driver first.
+        usage: float64 [pairs, 2, gy, gx], nm of wire, filled here; axis 1 is horizontal, vertical.
+        capacity: float64 [pairs, 2], nm of wire that fits a cell.
+        limits: int64 [pairs - 1], nm.
+
+    Returns:
+        Per point: rank in its net's joining order, parent point (absolute, -1 at the driver), pair, and 1 where the
+        edge leaves the parent horizontally.
+    """
+    points = len(x)
+    rank = np.zeros(points, np.int64)
+    parent = np.full(points, -1, np.int64)
+    pair = np.zeros(points, np.int64)
+    bend = np.zeros(points, np.int64)
+    pairs = usage.shape[0]
+    for number in range(len(order)):
+        net = order[number]
+        first, last = start[net], start[net + 1]
+        if last - first < 2:
+            continue
+        joining, local = spanning_tree(x[first:last], y[first:last])
+        for step in range(1, last - first):
+            child = first + joining[step]
+            source = first + local[joining[step]]
+            rank[child] = step
+            parent[child] = source
+            length = abs(x[child] - x[source]) + abs(y[child] - y[source])
+            base = 0
+            while base < pairs - 1 and length > limits[base]:
+                base += 1
+            best = np.inf
+            for level in range(base, min(base + 2, pairs)):
+                for shape in range(2):
+                    horizontal_y = y[source] if shape == 1 else y[child]
+                    vertical_x = x[child] if shape == 1 else x[source]
+                    crowd = _segment(usage[level, 0], horizontal_y, x[source], x[child], True, grid, False)
+                    crowd = crowd / capacity[level, 0]
+                    more = _segment(usage[level, 1], vertical_x, y[source], y[child], False, grid, False)
+                    crowd = crowd + more / capacity[level, 1]
+                    cost = length + crowding * crowd + (promotion if level > base else 0.0)
+                    if cost < best:
+                        best = cost
+                        pair[child] = level
+                        bend[child] = shape
+            level = pair[child]
+            horizontal_y = y[source] if bend[child] == 1 else y[child]
+            vertical_x = x[child] if bend[child] == 1 else x[source]
+            _segment(usage[level, 0], horizontal_y, x[source], x[child], True, grid, True)
+            _segment(usage[level, 1], vertical_x, y[source], y[child], False, grid, True)
+    return rank, parent, pair, bend
+
+
+def route(circuit: Circuit, layout: Layout, technology: Technology, grid: float = GRID) -> Wires:
+    """RC trees of all nets that have a driver and a sink: a pattern-routed estimate, not post-route.
+
+    Args:
+        grid: m, side of a cell of the usage grid.
+
+    Raises:
+        CircuitError: the technology has fewer than three layers.
+    """
+    pairs = _pairs(technology)
+    ends, start, x, y = _ends(circuit, layout)
+    side = round(grid * 1e9)
+    cells = [max(1, -(-round(length * 1e9) // side)) for length in (layout.die[3], layout.die[2])]
+    usage = np.zeros((len(pairs), 2, *cells))
+    pitches = np.array([[technology.layers[layer].pitch for layer in pair] for pair in pairs])
+    capacity = USABLE * side * side / (pitches * 1e9)
+    limits = np.array([round(length * 1e9) for length in PAIR_LENGTHS[: len(pairs) - 1]], np.int64)
+    order = np.argsort(np.diff(start), kind="stable")
+    chosen = _route(order, start, x, y, usage, capacity, limits, side, CROWDING, PROMOTION * 1e9)
+    share = usage / capacity[:, :, None, None]
+    return _trees(circuit, technology, ends, start, x, y, chosen, share, side)
+
+
+def _pairs(technology: Technology) -> list[tuple[int, int]]:
+    """Pairs of (horizontal, vertical) layers above the first metal, which belongs to the cells."""
+    found = []
+    for low in range(1, len(technology.layers) - 1, 2):
+        one, two = technology.layers[low], technology.layers[low + 1]
+        found.append((low, low + 1) if one.direction == "horizontal" else (low + 1, low))
+        if one.direction == two.direction:
+            found.pop()
+    if not found:
+        raise CircuitError(technology.name, "layers", "hold no pair above the first", "give three or more layers")
+    return found[: len(PAIR_LENGTHS) + 1]
+
+
+def _ends(circuit: Circuit, layout: Layout) -> tuple[Ints, Longs, Longs, Longs]:
+    """Pins and terminals of each routable net, driver first.
+
+    Returns:
+        Rows as in :class:`Wires` (int32 [E]), start int64 [N + 1], x and y int64 [E] in nm.
+    """
+    pins = circuit.num_pins
+    rows = np.concatenate([np.flatnonzero(circuit.pin_net >= 0), pins + np.flatnonzero(circuit.port_net >= 0)])
+    net_of_row = np.concatenate([circuit.pin_net, circuit.port_net])
+    all_x = np.rint(np.concatenate([layout.pin_x, layout.port_x]) * 1e9).astype(np.int64)
+    all_y = np.rint(np.concatenate([layout.pin_y, layout.port_y]) * 1e9).astype(np.int64)
+    nets = net_of_row[rows]
+    driver = circuit.net_driver
+    is_driver = driver[nets] == rows
+    counts = np.bincount(nets, minlength=circuit.num_nets)
+    routable = (counts >= 2) & (driver >= 0) & (circuit.net_constant < 0)
+    kept = routable[nets]
+    rows, nets, is_driver = rows[kept], nets[kept], is_driver[kept]
+    order = np.lexsort((rows, ~is_driver, nets))
+    start = np.concatenate([[0], np.cumsum(np.where(routable, counts, 0))]).astype(np.int64)
+    ends = rows[order].astype(np.int32)
+    return ends, start, all_x[ends], all_y[ends]
+
+
+def _trees(
+    circuit: Circuit,
+    technology: Technology,
+    ends: Ints,
+    start: Longs,
+    x: Longs,
+    y: Longs,
+    chosen: tuple[Longs, Longs, Longs, Longs],
+    share: Floats,
+    side: int,
+) -> Wires:
+    """Nodes, resistances and capacitances of the chosen shapes."""
+    rank, parent, pair, bend = chosen
+    layers = np.array(_pairs(technology))
+    resistance = np.array([layer.resistance for layer in technology.layers]) * 1e-9
+    capacitance = np.array([layer.capacitance for layer in technology.layers]) * 1e-9
+    climb = np.concatenate([[0.0], np.cumsum(technology.vias)])  # ohm from the first metal up to each layer
+    net = np.repeat(np.arange(circuit.num_nets), np.diff(start))
+    edge = np.flatnonzero(parent >= 0)
+    child, source = edge, parent[edge]
+    horizontal, vertical = layers[pair[edge], 0], layers[pair[edge], 1]
+    dx, dy = np.abs(x[child] - x[source]), np.abs(y[child] - y[source])
+    bent = (dx > 0) & (dy > 0)
+    # first and second leg of the edge, as seen from the parent; a straight edge has one leg, the second
+    leaves_flat = bend[edge] == 1
+    first = np.where(leaves_flat, horizontal, vertical)
+    second = np.where(bent, np.where(leaves_flat, vertical, horizontal), np.where(dx > 0, horizontal, vertical))
+    first_length = np.where(bent, np.where(leaves_flat, dx, dy), 0)
+    second_length = dx + dy - first_length
+    corner_x = np.where(leaves_flat, x[child], x[source])
+    corner_y = np.where(leaves_flat, y[source], y[child])
+    middle_x = np.where(bent, (corner_x + x[child]) // 2, (x[source] + x[child]) // 2)
+    middle_y = np.where(bent, (corner_y + y[child]) // 2, (y[source] + y[child]) // 2)
+    first_crowd = _crowd(share, pair[edge], first == horizontal, (x[source] + corner_x) // 2, (y[source] + corner_y) // 2, side)
+    second_crowd = _crowd(share, pair[edge], second == horizontal, middle_x, middle_y, side)
+    first_c = first_length * capacitance[first] * (COUPLING[0] + COUPLING[1] * first_crowd)
+    second_c = second_length * capacitance[second] * (COUPLING[0] + COUPLING[1] * second_crowd)
+    first_r = np.where(bent, first_length * resistance[first] + climb[first], 0.0)
+    lower = np.where(bent, np.abs(climb[second] - climb[first]), climb[second])
+    second_r = second_length * resistance[second] + lower + climb[second]
+    # rows: within a net by joining rank, a corner just before its child
+    keys = np.concatenate([2 * rank + 1, 2 * rank[edge][bent]])
+    nets = np.concatenate([net, net[edge][bent]])
+    row_of = np.empty(len(keys), np.int64)
+    order = np.lexsort((keys, nets))
+    row_of[order] = np.arange(len(order))
+    point_row, corner_row = row_of[: len(ends)], row_of[len(ends) :]
+    nodes = len(keys)
+    pin = np.full(nodes, -1, np.int32)
+    pin[point_row] = ends
+    up = np.full(nodes, -1, np.int32)
+    ohm, farad = np.zeros(nodes), np.zeros(nodes)
+    before = point_row[source].copy()
+    before[bent] = corner_row
+    up[point_row[child]] = before
+    up[corner_row] = point_row[source][bent]
+    ohm[point_row[child]] = second_r
+    ohm[corner_row] = first_r[bent]
+    for rows, value in (
+        (point_row[child], second_c / 2 + VIA_CAPACITANCE),
+        (before, second_c / 2),
+        (point_row[source], first_c / 2 + VIA_CAPACITANCE),
+        (corner_row, (first_c / 2)[bent]),
+    ):
+        np.add.at(farad, rows, value)
+    at_x, at_y = np.empty(nodes), np.empty(nodes)
+    at_x[point_row], at_y[point_row] = x * 1e-9, y * 1e-9
+    at_x[corner_row], at_y[corner_row] = corner_x[bent] * 1e-9, corner_y[bent] * 1e-9
+    starts = np.concatenate([[0], np.cumsum(np.bincount(nets, minlength=circuit.num_nets))])
+    length = np.bincount(net[edge], weights=(dx + dy) * 1e-9, minlength=circuit.num_nets)
+    return Wires(starts, pin, up, ohm, farad, at_x, at_y, length, share)
+
+
+def _crowd(share: Floats, pair: Longs, is_horizontal: npt.NDArray[np.bool_], x: Longs, y: Longs, side: int) -> Floats:
+    """Share of the tracks taken around a place, at most 1."""
+    row = np.minimum(y // side, share.shape[2] - 1)
+    column = np.minimum(x // side, share.shape[3] - 1)
+    return np.minimum(share[pair, np.where(is_horizontal, 0, 1), row, column], 1.0)

@@ -1,0 +1,1 @@
+"""encoders: what is learned of circuits without labels."""

@@ -1,0 +1,282 @@
+"""The command line: parse, call, print. Every command imports its work when it runs.
+
+Answers go to standard output, progress to standard error. Exit code 0 done, 1 the input or the request is wrong
+(one line), 2 usage, 3 a fault of ours (the traceback is kept in a file).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from circuitgraph import __version__
+from circuitgraph.errors import CircuitError, nearest
+
+Commands = "argparse._SubParsersAction[_Parser]"
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that words a fault on one line, with the nearest name."""
+
+    def error(self, message: str) -> NoReturn:
+        """One line and exit code 2."""
+        if "invalid choice" in message:
+            given = message.split("invalid choice: ")[1].split(" (")[0].strip("'")
+            choices = next((list(a.choices) for a in self._actions if isinstance(a.choices, dict)), [])
+            choices = choices or [str(c) for a in self._actions if a.choices for c in a.choices]
+            message = f"{given!r} is unknown: {nearest(given, choices, 'use one of ' + ', '.join(choices))}"
+        elif "unrecognized arguments" in message:
+            given = message.split(": ", 1)[1].split()[0]
+            known = [option for action in self._actions for option in action.option_strings]
+            message = f"option {given!r} is unknown: {nearest(given, known, f'see {self.prog} --help')}"
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top = _Parser(
+        prog="circuitgraph",
+        description="Graph learning on circuits: read netlists, pretrain encoders, predict timing.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"circuitgraph-learn {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for add in (_inspect, _embed, _pretrain, _finetune, _predict, _evaluate, _demo, _data, _doctor):
+        add(commands)
+    return top
+
+
+def _command(commands: Any, name: str, help: str, run: Callable[[argparse.Namespace], int]) -> _Parser:
+    made: _Parser = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
+    made.set_defaults(run=run)
+    return made
+
+
+def _inspect(commands: Any) -> None:
+    command = _command(commands, "inspect", "Counts, cells by type and checks of netlists, AIGs, libraries, SPEF.", _run_inspect)
+    command.add_argument("files", nargs="+", metavar="FILE")
+    command.add_argument("--json", action="store_true", help="one array with one object a file")
+    command.add_argument("--liberty", action="append", default=[], metavar="LIB", help="library of a netlist's cells")
+    command.add_argument("--top", help="top module of a netlist")
+    command.add_argument("--format", help="read as this format, whatever the name says")
+
+
+def _run_inspect(options: argparse.Namespace) -> int:
+    from tasks.inspection import inspect_file, text_of
+
+    library = _libraries(options.liberty) if options.liberty else None
+    records, failed = [], False
+    for path in options.files:
+        try:
+            record = inspect_file(path, format=options.format, library=library, top=options.top)
+        except CircuitError as error:
+            _say(str(error))
+            failed = True
+            continue
+        if options.json:
+            records.append(record)
+        else:
+            print(text_of(record))
+    if options.json:
+        print(json.dumps(records, indent=1))
+    return int(failed)
+
+
+def _libraries(paths: Sequence[str]) -> Any:
+    from circuitgraph.formats import read
+    from circuitgraph.library import Library
+
+    return Library.merged([read(path, format="liberty") for path in paths])
+
+
+def _embed(commands: Any) -> None:
+    command = _command(commands, "embed", "Embedding of every node and of the whole circuit, as safetensors.", _run_embed)
+    command.add_argument("file", metavar="FILE")
+    command.add_argument("-o", "--output", required=True, metavar="X.safetensors")
+    command.add_argument("--model", metavar="CHECKPOINT", help="an encoder; default: the small one that is shipped")
+    command.add_argument("--view", choices=("logic", "timing"), help="default: the one of the encoder")
+    command.add_argument("--liberty", action="append", default=[], metavar="LIB")
+    command.add_argument("--top", help="top module of a netlist")
+    command.add_argument("--block-size", type=int, metavar="N", help="most nodes held at once; the result does not change")
+    command.add_argument("--black-box", action="store_true", help="keep unknown cell types opaque")
+    command.add_argument("--break-loops", action="store_true", help="cut combinational loops")
+    command.add_argument("--json", action="store_true")
+
+
+def _run_embed(options: argparse.Namespace) -> int:
+    from tasks.embedding import embed_file
+
+    return _answer(options, embed_file(options))
+
+
+def _pretrain(commands: Any) -> None:
+    command = _command(commands, "pretrain", "Train an encoder without labels, as a recipe says.", _run_pretrain)
+    _recipe_arguments(command)
+
+
+def _run_pretrain(options: argparse.Namespace) -> int:
+    from tasks.training import pretrain
+
+    return _answer(options, pretrain(options.recipe, options.output, _overrides(options), _say))
+
+
+def _finetune(commands: Any) -> None:
+    command = _command(commands, "finetune", "Train a task's model on its labels, as a recipe says.", _run_finetune)
+    _recipe_arguments(command)
+
+
+def _run_finetune(options: argparse.Namespace) -> int:
+    from tasks.training import finetune
+
+    return _answer(options, finetune(options.recipe, options.output, _overrides(options), _say))
+
+
+def _recipe_arguments(command: _Parser) -> None:
+    command.add_argument("recipe", metavar="RECIPE.toml")
+    command.add_argument("-o", "--output", required=True, metavar="RUN", help="run folder; the same command resumes it")
+    command.add_argument("--seed", type=int, help="instead of the recipe's")
+    command.add_argument("--data", metavar="FOLDER", help="instead of the recipe's corpus")
+    command.add_argument("--json", action="store_true")
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, Any]:
+    named = {"seed": options.seed, "data": options.data}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _predict(commands: Any) -> None:
+    command = _command(commands, "predict", "Predict timing.", _run_predict)
+    tasks = command.add_subparsers(dest="task", metavar="TASK", required=True)
+    timing = _command(tasks, "timing", "Arrival, slew and slack of every pin; endpoints; worst paths.", _run_predict)
+    timing.add_argument("netlist", metavar="TOP.v")
+    timing.add_argument("--liberty", action="append", required=True, metavar="LIB")
+    timing.add_argument("--sdc", required=True, metavar="C.sdc")
+    timing.add_argument("--spef", metavar="P.spef")
+    timing.add_argument("--top", help="top module")
+    timing.add_argument("--wires", choices=("spef", "fan-out", "zero"), help="default: spef if given, else fan-out")
+    timing.add_argument("--delay-model", choices=("lumped_cap", "elmore"), help="default: elmore where wires have R")
+    timing.add_argument("--model", metavar="CHECKPOINT", help="learned wires; without it the answer is analytic")
+    timing.add_argument("--black-box", action="store_true", help="keep unknown cell types opaque, without arcs")
+    timing.add_argument("--break-loops", action="store_true", help="cut combinational loops")
+    timing.add_argument("--block-size", type=int, metavar="N", help="most pins held at once; the result does not change")
+    timing.add_argument("--paths", type=int, default=5, metavar="N", help="worst paths in the report")
+    timing.add_argument("-o", "--output", required=True, metavar="DIR")
+    timing.add_argument("--json", action="store_true")
+
+
+def _run_predict(options: argparse.Namespace) -> int:
+    from tasks.timing.predict import predict_timing
+
+    return _answer(options, predict_timing(options, _say))
+
+
+def _evaluate(commands: Any) -> None:
+    command = _command(commands, "evaluate", "The honest table of a task: baselines and models.", _run_evaluate)
+    command.add_argument("task", choices=("timing", "masked-gates"))
+    command.add_argument("--data", metavar="FOLDER", help="corpus; default: the shipped one")
+    command.add_argument("--model", metavar="CHECKPOINT", help="encoder; default: the shipped one")
+    command.add_argument("--seeds", type=int, default=5, metavar="N")
+    command.add_argument("--json", action="store_true")
+
+
+def _run_evaluate(options: argparse.Namespace) -> int:
+    from tasks.evaluation import evaluate
+
+    return _answer(options, evaluate(options, _say))
+
+
+def _demo(commands: Any) -> None:
+    command = _command(commands, "demo", "The whole path on the shipped corpus, in minutes.", _run_demo)
+    command.add_argument("-o", "--output", default="runs/demo", metavar="RUN")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--json", action="store_true")
+
+
+def _run_demo(options: argparse.Namespace) -> int:
+    from tasks.demonstration import demonstrate
+
+    return _answer(options, demonstrate(options.output, options.seed, _say))
+
+
+def _data(commands: Any) -> None:
+    command = _command(commands, "data", "List, verify or rebuild the shipped corpus.", _run_data)
+    command.add_argument("action", choices=("list", "verify", "rebuild"))
+    command.add_argument("-o", "--output", metavar="FOLDER", help="where rebuild writes")
+    command.add_argument("--data", metavar="FOLDER", help="corpus; default: the shipped one")
+    command.add_argument("--json", action="store_true")
+
+
+def _run_data(options: argparse.Namespace) -> int:
+    from tasks.corpus_command import data_command
+
+    return _answer(options, data_command(options, _say))
+
+
+def _doctor(commands: Any) -> None:
+    command = _command(commands, "doctor", "What is installed, what is missing and how to get it.", _run_doctor)
+    command.add_argument("--json", action="store_true")
+
+
+def _run_doctor(options: argparse.Namespace) -> int:
+    from tasks.doctor import doctor
+
+    answer = doctor()
+    _answer(options, answer)
+    return 0 if answer["healthy"] else 1
+
+
+def _answer(options: argparse.Namespace, answer: dict[str, Any]) -> int:
+    """Print an answer: its text for people, the rest for machines."""
+    text = answer.pop("text", "")
+    if options.json:
+        print(json.dumps(answer, indent=1))
+    elif text:
+        print(text)
+    return int(answer.get("exit", 0))
+
+
+def _say(line: str) -> None:
+    """Progress and faults go to standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code."""
+    try:
+        options = parser().parse_args(arguments)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except CircuitError as error:
+        _say(str(error))
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        _say("circuitgraph: stopped")
+        return 130
+    except Exception as error:  # noqa: BLE001 - the last resort: kept in a file, said in one line
+        return _fault(error)
+
+
+def _fault(error: Exception) -> int:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="circuitgraph-fault-", suffix=".txt", delete=False) as file:
+        file.write(f"circuitgraph-learn {__version__}\n{' '.join(sys.argv)}\n\n")
+        traceback.print_exc(file=file)
+    _say(f"circuitgraph: a fault of ours ({type(error).__name__}): the traceback is in {file.name}: please report it")
+    return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())
