@@ -219,7 +219,8 @@ class _Flattening:
         blocks = self.block_names(block_module, block_parent, block_cell)
         cell_type, pin_start, pin_net, cell_names, cell_block = self.cells(block_module, offset, net_row, blocks)
         net_names = self.net_names(block_module, offset, kept, constant, role, blocks)
-        alias_names, alias_net = self.aliases(block_module, offset, net_row, kept, blocks)
+        literal_rows = np.flatnonzero((constant >= 0) & (role == 0))
+        alias_names, alias_net = self.aliases(block_module, offset, net_row, kept, literal_rows, blocks)
         top = self.top
         port_net = _through(net_row, top.port_net, 0)
         types = tuple(self.types)
@@ -430,7 +431,13 @@ class _Flattening:
         return NameTable.of(bases, bit, block, blocks)
 
     def aliases(
-        self, block_module: LongArray, offset: LongArray, net_row: LongArray, kept: LongArray, blocks: NameTable | None
+        self,
+        block_module: LongArray,
+        offset: LongArray,
+        net_row: LongArray,
+        kept: LongArray,
+        literal_rows: LongArray,
+        blocks: NameTable | None,
     ) -> tuple[NameTable, IntArray]:
         """Other names of the nets: aliases of the modules, and nets that ports joined to an outer one."""
         if len(block_module) == 1 and len(kept) == len(self.top.net_constant):
@@ -451,6 +458,7 @@ class _Flattening:
         every = np.arange(len(net_row))
         lost = np.ones(len(net_row), np.bool_)
         lost[kept] = False
+        lost[kept[literal_rows]] = True
         rows = every[lost]
         block_of = np.searchsorted(offset, rows, side="right") - 1
         inner = rows - offset[block_of]

@@ -8,9 +8,6 @@ Pin offsets are rounded to sites inside the placer only; the layout that comes b
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -20,6 +17,7 @@ import numpy.typing as npt
 from circuitgraph.circuit import Circuit, Role
 from circuitgraph.errors import CircuitError
 from circuitgraph.layout import ORIENTATIONS, Layout, Row, Technology, pin_offsets, place_pins
+from circuitgraph.worker import last_words, run_worker
 
 Longs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -141,31 +139,11 @@ def _run(job: dict[str, npt.NDArray[np.generic]], name: str, time_limit: float) 
     """Run the worker in a private folder."""
     with tempfile.TemporaryDirectory(prefix="cg-placement-") as folder:
         np.savez(Path(folder) / "job.npz", allow_pickle=False, **job)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-P", "-c", WORKER]
-        with (Path(folder) / "log").open("wb") as log:
-            try:
-                done = subprocess.run(
-                    command,
-                    cwd=folder,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    timeout=time_limit,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired:
-                raise CircuitError(
-                    name, "placement", f"took longer than {time_limit:g} s", "raise time_limit, or lower the effort"
-                ) from None
-        if done.returncode:
-            text = (Path(folder) / "log").read_text(errors="replace")
-            if "No module named 'coloquinte'" in text:
+        log = run_worker(WORKER, Path(folder), time_limit, name, "placement")
+        if log is not None:
+            if "No module named 'coloquinte'" in log:
                 raise CircuitError(name, "placement", "needs the package coloquinte", "pip install coloquinte")
-            lines = [line for line in text.splitlines() if line.strip()] or ["no message"]
-            last = ([line for line in lines if "Error" in line] or lines)[-1]
-            raise CircuitError(name, "placement", f"coloquinte stopped: {last}", "lower the utilisation")
+            raise CircuitError(name, "placement", f"coloquinte stopped: {last_words(log)}", "lower the utilisation")
         with np.load(Path(folder) / "done.npz") as found:
             return found["x"].astype(np.int64), found["y"].astype(np.int64), found["orientation"].tolist()
 

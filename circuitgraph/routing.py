@@ -19,6 +19,7 @@ import numpy.typing as npt
 from circuitgraph.circuit import Circuit
 from circuitgraph.errors import CircuitError
 from circuitgraph.layout import Layout, Technology
+from circuitgraph.parasitics import Parasitics
 
 Longs = npt.NDArray[np.int64]
 Ints = npt.NDArray[np.int32]
@@ -217,6 +218,13 @@ def route(circuit: Circuit, layout: Layout, technology: Technology, grid: float 
     chosen = _route(order, start, x, y, usage, capacity, limits, side, CROWDING, PROMOTION * 1e9)
     share = usage / capacity[:, :, None, None]
     return _trees(circuit, technology, ends, start, x, y, chosen, share, side)
+
+
+def parasitics(circuit: Circuit, wires: Wires) -> Parasitics:
+    """The wires as parasitics of the circuit's nets: what SPEF is written from."""
+    return Parasitics.from_trees(
+        circuit, wires.start, wires.pin, wires.parent, wires.resistance, wires.capacitance, circuit.name
+    )
 
 
 def _pairs(technology: Technology) -> list[tuple[int, int]]:

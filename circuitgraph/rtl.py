@@ -34,6 +34,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitgraph.errors import CircuitError, nearest, quoted
+from circuitgraph.programs import require
+from circuitgraph.worker import last_words, run_worker
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -62,8 +64,7 @@ def read_rtl(path: str | os.PathLike[str], top: str | None = None, time_limit: f
     import networkx as nx
 
     source = Path(path)
-    if shutil.which("iverilog") is None:
-        raise CircuitError("iverilog", "program", "is not installed", "apt-get install iverilog")
+    require("iverilog")
     with tempfile.TemporaryDirectory(prefix="cg-rtl-") as name:
         folder = Path(name)
         try:
@@ -84,31 +85,12 @@ def read_rtl(path: str | os.PathLike[str], top: str | None = None, time_limit: f
 
 def _run(folder: Path, source: Path, top: str | None, time_limit: float) -> dict[str, Any]:
     """Start the worker and read its answer."""
-    floor = str(Path(__file__).resolve().parent.parent)
-    paths = os.pathsep.join(part for part in (floor, os.environ.get("PYTHONPATH", "")) if part)
+    paths = {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
     code = "from circuitgraph.rtl import _work; _work()"
-    command = [sys.executable, "-P", "-W", "ignore", "-c", code, *([top] if top else [])]
-    with (folder / "log").open("wb") as log:
-        try:
-            subprocess.run(
-                command,
-                cwd=folder,
-                env={**os.environ, "PYTHONPATH": paths, "TMPDIR": str(folder)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                timeout=time_limit,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise CircuitError(
-                source.name, "data flow", f"took longer than {time_limit:g} s", "raise time_limit, or take one module"
-            ) from None
-    try:
-        answer: dict[str, Any] = json.loads((folder / "answer").read_text())
-    except (OSError, ValueError):
-        lines = (folder / "log").read_text(errors="replace").strip().splitlines() or ["no message"]
-        return {"error": "stopped", "text": lines[-1]}
+    log = run_worker(code, folder, time_limit, source.name, "data flow", [top] if top else [], paths)
+    if log is not None:
+        return {"error": "stopped", "text": last_words(log)}
+    answer: dict[str, Any] = json.loads((folder / "answer").read_text())
     return answer
 
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ import numpy.typing as npt
 from circuitgraph.circuit import CellType, Circuit, Direction, Role
 from circuitgraph.errors import CircuitError
 from circuitgraph.names import NO_BIT, NameTable
+from circuitgraph.worker import last_words, run_worker
 
 if TYPE_CHECKING:
     from circuitgraph.layout import Layout
@@ -156,7 +155,10 @@ def _front(rtl: Sequence[str | os.PathLike[str]], top: str, parameters: Mapping[
         except OSError as error:
             raise CircuitError(str(source), "file", f"cannot be read ({error.strerror})", "check the path") from None
         lines.append(f"read_verilog rtl{number}.v")
-    lines += [f"chparam -set {name} {int(value)} {top}" for name, value in parameters.items()]
+    if parameters:
+        values = " ".join(f"-set {name} {int(value)}" for name, value in parameters.items())
+        # Yosys 0.70 loses a module with new parameters when it elaborates it again after its children
+        lines += [f"chparam {values} {top}", f"setattr -unset reprocess_after {top}/c:*"]
     lines += [f"hierarchy -check -top {top}", f"synth -flatten -top {top}", "design -save start"]
     return lines
 
@@ -174,7 +176,7 @@ def _mapping(target: Target, period: float, full_adders: bool, max_fanout: int, 
     lines = []
     if full_adders and target.full_adder:
         (folder / "adder.v").write_text(FULL_ADDER.replace("NAME", target.full_adder))
-        lines += ["extract_fa -3", "techmap -map adder.v", "opt_clean"]
+        lines += ["extract_fa -fa", "techmap -map adder.v", "opt_clean"]
     lines += [
         "dfflibmap -liberty cells.lib",
         f"abc -liberty cells.lib -D {ps} -constr abc.constr -script abc.script",
@@ -189,40 +191,15 @@ def _mapping(target: Target, period: float, full_adders: bool, max_fanout: int, 
 
 
 def _run(lines: Sequence[str], folder: Path, place: str, time_limit: float) -> None:
-    """Run the passes in a fresh process; its output goes to a file."""
+    """Run the passes in a fresh process."""
     (folder / "passes").write_text("\n".join(lines) + "\n")
-    environment = {**os.environ, "TMPDIR": str(folder), "HOME": str(folder), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-P", "-c", WORKER, "passes"]
-    with (folder / "log").open("wb") as log:
-        try:
-            done = subprocess.run(
-                command,
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                timeout=time_limit,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise CircuitError(
-                place, "synthesis", f"took longer than {time_limit:g} s", "raise time_limit, or take a smaller design"
-            ) from None
-    if done.returncode:
-        text = (folder / "log").read_text(errors="replace")
-        if "No module named 'pyosys'" in text:
-            raise CircuitError(place, "synthesis", "needs the package pyosys", "pip install pyosys")
-        raise CircuitError(place, "synthesis", f"Yosys stopped: {_last_words(text)}", "correct the RTL or the library")
-
-
-def _last_words(log: str) -> str:
-    """The line of the log that says why it ended."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    for line in reversed(lines):
-        if "ERROR" in line or "Assertion failed" in line or "syntax error" in line:
-            return line
-    return lines[-1] if lines else "no message"
+    log = run_worker(WORKER, folder, time_limit, place, "synthesis", ["passes"])
+    if log is None:
+        return
+    if "No module named 'pyosys'" in log:
+        raise CircuitError(place, "synthesis", "needs the package pyosys", "pip install pyosys")
+    words = last_words(log, ("ERROR", "Assertion failed", "syntax error"))
+    raise CircuitError(place, "synthesis", f"Yosys stopped: {words}", "correct the RTL or the library")
 
 
 def _collect(folder: Path, mapped: bool, aig: bool) -> Synthesis:

@@ -340,7 +340,7 @@ class Scope:
                         raise syntax(waiting[-1][2], waiting[-1][0], "the end of an expression that this opens")
                     self._pop(waiting, items)
                 return items, at
-            elif token in {"+", "-", "*", "/", "%", "<", ">", "<=", ">=", "==", "!=", "===", "!==", "<<", ">>", "="}:
+            elif token in {"+", "-", "*", "/", "%", "<", ">", "<=", ">=", "==", "!=", "===", "!==", "<<", ">>", "=", "."}:
                 raise NotStructural(at, token)
             else:
                 raise syntax(at, token, "an operator or the end of the expression")

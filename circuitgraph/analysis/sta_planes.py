@@ -1,0 +1,154 @@
+"""Planes: arrivals are kept apart by what launched them - clock, edge of its source, clock or data, exceptions.
+
+Plane numbers: of clock c and source edge e (0 rise, 1 fall) the clock itself has plane ``2 c + e``; data planes follow,
+those of the default tag first; arrivals without a clock have the last plane.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from circuitgraph.constraints import Clock, Constraints, Four
+
+IntArray = npt.NDArray[np.int32]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """What launched the arrivals of a plane.
+
+    | field | meaning |
+    |---|---|
+    | clock, edge | row of the clock (-1 none) and edge of its source: 0 rise, 1 fall |
+    | is_clock | the clock itself, not yet through a register |
+    | tag | which start-point exceptions hold |
+    """
+
+    clock: int
+    edge: int
+    is_clock: bool
+    tag: int = 0
+
+
+@dataclass
+class Planes:
+    """All planes of an analysis.
+
+    | field | meaning |
+    |---|---|
+    | rows | the planes by number |
+    | tags | exceptions (rows) that hold for each tag; tag 0 has none |
+    | tag_of | tag of a start place; absent = 0 |
+    """
+
+    clocks: tuple[Clock, ...]
+    rows: list[Plane] = field(default_factory=list)
+    tags: list[frozenset[int]] = field(default_factory=lambda: [frozenset()])
+    tag_of: dict[int, int] = field(default_factory=dict)
+    number: dict[Plane, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def add(self, plane: Plane) -> int:
+        """Number of a plane, new or known."""
+        if plane not in self.number:
+            self.number[plane] = len(self.rows)
+            self.rows.append(plane)
+        return self.number[plane]
+
+    def launches(self) -> IntArray:
+        """Data plane that each plane launches by tag, int32 [K, tags]; -1 where it is no clock or there is none."""
+        found = np.full((len(self.rows), len(self.tags)), -1, np.int32)
+        for row, plane in enumerate(self.rows):
+            for tag in range(len(self.tags)):
+                if plane.is_clock:
+                    found[row, tag] = self.number.get(Plane(plane.clock, plane.edge, False, tag), -1)
+        return found
+
+
+def planes_of(constraints: Constraints, used_edges: dict[int, set[int]], *, unclocked: bool) -> Planes:
+    """The planes that constraints ask for.
+
+    Args:
+        constraints: clocks and exceptions.
+        used_edges: for each clock the source edges that launch data.
+        unclocked: whether some start has no clock.
+    """
+    planes = Planes(constraints.clocks)
+    sets: dict[frozenset[int], int] = {frozenset(): 0}
+    by_place: dict[int, set[int]] = {}
+    for row, exception in enumerate(constraints.exceptions):
+        for place in exception.from_places or ():
+            by_place.setdefault(place, set()).add(row)
+    for place, rows in by_place.items():
+        key = frozenset(rows)
+        if key not in sets:
+            sets[key] = len(planes.tags)
+            planes.tags.append(key)
+        planes.tag_of[place] = sets[key]
+    for clock in range(len(constraints.clocks)):
+        for edge in (0, 1):
+            planes.add(Plane(clock, edge, True))
+    for tag in range(len(planes.tags)):
+        for clock, edges in sorted(used_edges.items()):
+            for edge in sorted(edges):
+                planes.add(Plane(clock, edge, False, tag))
+    if unclocked:
+        for tag in range(len(planes.tags)):
+            planes.add(Plane(-1, 0, False, tag))
+    return planes
+
+
+def edge_time(clock: Clock, edge: int) -> float:
+    """Time of the first rising or falling edge of a clock."""
+    return clock.waveform[edge]
+
+
+def at(four: Four, column: int, otherwise: float = 0.0) -> float:
+    """A column of four, or another value where it is not set."""
+    return otherwise if math.isnan(four[column]) else four[column]
+
+
+def source_latency(clock: Clock, edge: int, is_early: bool) -> float:
+    """Source latency of a clock's edge."""
+    return at(clock.source_latency, 2 * int(is_early) + edge)
+
+
+def ideal_arrival(clock: Clock, edge: int, is_early: bool) -> float:
+    """Arrival of an ideal clock's edge at every register: edge, source latency, network latency."""
+    return edge_time(clock, edge) + source_latency(clock, edge, is_early) + at(clock.latency, 2 * int(is_early) + edge)
+
+
+def separations(launch: Clock, launch_edge: int, capture: Clock, capture_edge: int) -> tuple[float, float]:
+    """Time from a launching edge to the edge that captures it: (setup, hold).
+
+    Setup is the smallest separation above zero over the common period, hold the largest one that is not above
+    zero. Periods without a common multiple of at most 1,000 cycles use 1,000 cycles of the longer one.
+    """
+    first, second = edge_time(launch, launch_edge), edge_time(capture, capture_edge)
+    p, q = launch.period, capture.period
+    cycles = _cycles(p, q)
+    tiny = 1e-6 * min(p, q)
+    setup, hold = math.inf, -math.inf
+    for cycle in range(cycles):
+        gap = math.fmod(second - first - cycle * p, q)
+        gap = gap + q if gap <= tiny else gap
+        gap = gap - q if gap > q + tiny else gap
+        setup = min(setup, gap)
+        hold = max(hold, gap - q if gap > tiny else gap)
+    return setup, min(hold, 0.0) if abs(hold) < tiny else hold
+
+
+def _cycles(p: float, q: float) -> int:
+    """Cycles of period *p* until it meets a multiple of *q*."""
+    for count in range(1, 1001):
+        ratio = count * p / q
+        if abs(ratio - round(ratio)) < 1e-6 and round(ratio) > 0:
+            return count
+    return 1000

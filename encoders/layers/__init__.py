@@ -1,0 +1,1 @@
+"""Layers that encoders share: CSR means, levelised sweeps, bounded linear maps, the stem."""
