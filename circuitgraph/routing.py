@@ -10,7 +10,7 @@ Source: R. C. Prim, Shortest connection networks and some generalizations (1957)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
@@ -32,6 +32,7 @@ CROWDING = 1.5  # cost of a wire through a full cell is 1 + CROWDING
 PROMOTION = 8e-6  # m, cost of going to the next pair
 COUPLING = (0.82, 0.42)  # capacitance factor of a lonely wire, and what a full neighbourhood adds
 VIA_CAPACITANCE = 0.06e-15  # F, at each end of an edge
+OHM_STEPS, FARAD_STEPS = 1e2, 1e20  # values are rounded to 1/OHM_STEPS ohm and 1/FARAD_STEPS F, so that files are short
 USABLE = 0.8  # share of the tracks that wires may take
 
 
@@ -222,9 +223,10 @@ def route(circuit: Circuit, layout: Layout, technology: Technology, grid: float 
 
 def parasitics(circuit: Circuit, wires: Wires) -> Parasitics:
     """The wires as parasitics of the circuit's nets: what SPEF is written from."""
-    return Parasitics.from_trees(
+    found = Parasitics.from_trees(
         circuit, wires.start, wires.pin, wires.parent, wires.resistance, wires.capacitance, circuit.name
     )
+    return replace(found, net_capacitance=np.round(found.net_capacitance * FARAD_STEPS) / FARAD_STEPS)
 
 
 def _pairs(technology: Technology) -> list[tuple[int, int]]:
@@ -332,6 +334,7 @@ def _trees(
     at_x, at_y = np.empty(nodes), np.empty(nodes)
     at_x[point_row], at_y[point_row] = x * 1e-9, y * 1e-9
     at_x[corner_row], at_y[corner_row] = corner_x[bent] * 1e-9, corner_y[bent] * 1e-9
+    ohm, farad = np.round(ohm * OHM_STEPS) / OHM_STEPS, np.round(farad * FARAD_STEPS) / FARAD_STEPS
     starts = np.concatenate([[0], np.cumsum(np.bincount(nets, minlength=circuit.num_nets))])
     length = np.bincount(net[edge], weights=(dx + dy) * 1e-9, minlength=circuit.num_nets)
     return Wires(starts, pin, up, ohm, farad, at_x, at_y, length, share)

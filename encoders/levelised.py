@@ -16,8 +16,8 @@ from encoders.layers.csr_mean import MeanGraph, csr_mean
 from encoders.layers.stem import BoundedLinear, EdgeStem, Stem, flips_of
 from encoders.layers.sweep import sweep
 
-GATE_BIAS = 3.0
-"""Initial bias of the gates: sigmoid(3) = 0.95 hands a state on through some fifty levels."""
+GATE_BIASES = (1.0, 6.0)
+"""Initial biases of the gates, spread over the channels: they hand a state on through 3 to 400 levels."""
 
 
 class _Round(nn.Module):
@@ -26,7 +26,8 @@ class _Round(nn.Module):
     def __init__(self, width: int, has_previous: bool) -> None:
         super().__init__()
         self.gate = BoundedLinear(width, width, 2.0)
-        nn.init.constant_(self.gate.bias, GATE_BIAS)  # type: ignore[arg-type]
+        with torch.no_grad():
+            self.gate.bias.copy_(torch.linspace(*GATE_BIASES, width))  # type: ignore[union-attr]
         self.drive = BoundedLinear(width, width, 2.0)
         self.previous = BoundedLinear(width, width, 1.0, bias=False) if has_previous else None
         self.weight = BoundedLinear(width, width, 0.5, bias=False)

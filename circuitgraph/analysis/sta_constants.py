@@ -91,8 +91,9 @@ def _propagate(
 def reduced(arcs: Arcs, cell: IntArray, circuit: Circuit, library: Library, nodes: Nodes, value: ByteArray) -> Arcs:
     """Cell arcs that are left under the constants, with the edges that remain.
 
-    An arc goes when one of its ends is constant, when its ``when`` is false, or when the output's function has
-    no sense left; else its edges are cut to the senses that the function keeps.
+    An arc goes when one of its ends is constant, when its ``when`` is false, when it has no ``when`` and another arc
+    between the same pins has one that is true, or when the output's function no longer depends on its start; else
+    the edges that carry arrivals are cut to the senses that the function keeps. Slews come from all edges, as in OpenSTA.
     """
     if not (value < 2).any():
         return arcs
@@ -101,6 +102,8 @@ def reduced(arcs: Arcs, cell: IntArray, circuit: Circuit, library: Library, node
     mask = arcs.mask.copy()
     touched = np.zeros(circuit.num_cells, np.bool_)
     touched[circuit.pin_cell[np.flatnonzero(value[: circuit.num_pins] < 2)]] = True
+    decided: set[tuple[int, int]] = set()
+    plain: list[int] = []
     for row in np.flatnonzero(keep & touched[cell]).tolist():
         at = int(cell[row])
         cell_type = circuit.types[circuit.cell_type[at]]
@@ -108,16 +111,23 @@ def reduced(arcs: Arcs, cell: IntArray, circuit: Circuit, library: Library, node
         known = {p: int(value[first + p]) for p in range(len(cell_type.ports)) if value[first + p] < 2}
         arc = int(arcs.library_arc[row])
         when = int(library.arc_when[arc])
-        if when >= 0 and library.conditions[when].value(_of_library(known, cell_type, library, arc)) == 0:
-            keep[row] = False
-            continue
+        if when >= 0:
+            holds = library.conditions[when].value(_of_library(known, cell_type, library, arc))
+            keep[row] = holds != 0
+            if holds == 1:
+                decided.add((int(arcs.source[row]), int(arcs.target[row])))
+        else:
+            plain.append(row)
         target_port = int(place[arcs.target[row]]) - first
         source_port = int(place[arcs.source[row]]) - first
         function = cell_type.functions[target_port] if library.arc_timing[arc] <= LAST_DELAY else None
         if function is None or source_port not in function.inputs or library.arc_timing[arc] in EDGES:
             continue
-        mask[row] &= sense_mask(*function.senses(source_port, known))
-        keep[row] = mask[row] != 0
+        allowed = sense_mask(*function.senses(source_port, known))
+        keep[row] &= allowed != 0
+        mask[row] &= 0xF0 | allowed
+    for row in plain:
+        keep[row] &= (int(arcs.source[row]), int(arcs.target[row])) not in decided
     return Arcs(arcs.source, arcs.target, arcs.library_arc, mask).take(keep)
 
 

@@ -80,7 +80,8 @@ class Arcs:
     |---|---|---|
     | source, target | int32 [E] | nodes |
     | library_arc | int32 [E] | row in the library, -1 for a net arc |
-    | mask | uint8 [E] | edges that it carries: rise to rise 1, rise to fall 2, fall to rise 4, fall to fall 8 |
+    | mask | uint8 [E] | edges that carry arrivals: rise to rise 1, rise to fall 2, fall to rise 4, fall to fall 8;
+      the same in the upper four bits: edges that give slews |
     """
 
     source: IntArray
@@ -160,7 +161,7 @@ def cell_arcs(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) 
     source, target, arc, cell = source[usable], target[usable], arc[usable], cell[usable]
     is_check = library.is_check[arc]
     target = np.where(is_check, nodes.load_half[target], target).astype(np.int32)
-    arcs = Arcs(nodes.load_half[source], target, arc, edge_masks(library)[arc])
+    arcs = Arcs(nodes.load_half[source], target, arc, (edge_masks(library) * np.uint8(17))[arc])
     return arcs, cell
 
 
@@ -206,7 +207,7 @@ def net_arcs(nodes: Nodes, nets: int) -> Arcs:
     apart = nodes.place[source] != nodes.place[target]
     source, target = source[apart].astype(np.int32), target[apart].astype(np.int32)
     empty = np.full(len(source), -1, np.int32)
-    return Arcs(source, target, empty, np.full(len(source), RISE_RISE | FALL_FALL, np.uint8))
+    return Arcs(source, target, empty, np.full(len(source), 17 * (RISE_RISE | FALL_FALL), np.uint8))
 
 
 def disabled(arcs: Arcs, nodes: Nodes, library: Library, constraints: Constraints) -> BoolArray:

@@ -1,6 +1,7 @@
 """The compiled sweep of static timing analysis: slews and arrivals of a range of the levelled order.
 
-Columns are late rise, late fall, early rise, early fall. Where a plane has no arrival its late columns hold -inf and
+A slew that an arc gives counts for both ends: the late slew is the largest and the early slew the smallest of all
+(tables need not increase with the input slew). Columns are late rise, late fall, early rise, early fall. Where a plane has no arrival its late columns hold -inf and
 its early columns +inf. Arcs into a node are reduced in the order of the arrays, so the result does not depend on
 how the order is cut into ranges.
 """
@@ -11,8 +12,6 @@ import math
 
 from circuitgraph.kernels import compiled
 
-SLEWS, SEARCHED, LAUNCHES = 1, 2, 4
-"""Flags of an arc: it gives slews; it carries arrivals; it launches data from a clock edge."""
 NET_ARC = -1
 
 
@@ -55,7 +54,7 @@ def _kernel_lookup(shape, axis, first, axes, values, table, x, y):  # type: igno
 
 
 SWEEP = (
-    "void(int32[::1], int64, int64, int32[::1], int64[::1], int32[::1], int32[::1], uint8[::1], uint8[::1], "
+    "void(int32[::1], int64, int64, int32[::1], int64[::1], int32[::1], int32[::1], uint8[::1], bool[::1], "
     "int32[:, ::1], int32[:, ::1], int64[:, ::1], int64[::1], float64[::1], float64[::1], "
     "int32[::1], float64[:, ::1], float64[:, ::1], float64[::1], int8[::1], float64[:, :, ::1], "
     "int32[::1], float64[:, ::1], float64[:, :, ::1], uint8[::1], int32[::1], float64[:, ::1], int32[:, ::1], "
@@ -73,7 +72,7 @@ def _kernel_sweep(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - o
     in_source,
     in_arc,
     in_mask,
-    in_flags,
+    in_launches,
     arc_table,
     shape,
     axis,
@@ -101,8 +100,8 @@ def _kernel_sweep(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - o
 
     Args:
         order, row: nodes by level; where the state of a node is kept.
-        in_start, in_source, in_arc, in_mask, in_flags: arcs into each node: source, row in the library (-1 = net
-            arc), edges, flags.
+        in_start, in_source, in_arc, in_mask, in_launches: arcs into each node: source, row in the library
+            (-1 = net arc), edges (low half: arrivals, high half: slews), whether it launches data from a clock edge.
         arc_table, shape, axis, first, axes, values: tables of the library.
         node_net, net_load: net of a node; F on a net by column, float64 [N, 4].
         wire: net delay into a node (rise, fall) and what it adds to the squared slew (rise, fall), float64 [V, 4], or
@@ -141,7 +140,7 @@ def _kernel_sweep(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - o
             source = in_source[edge]
             at_source = row[source]
             mask = in_mask[edge]
-            flags = in_flags[edge]
+            launches = in_launches[edge]
             arc = in_arc[edge]
             special = special_of[source]
             if arc == NET_ARC:
@@ -161,7 +160,7 @@ def _kernel_sweep(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - o
                         slew[to, column] = max(slew[to, column], value)
                     else:
                         slew[to, column] = min(slew[to, column], value)
-                    if blocks or not flags & SEARCHED:
+                    if blocks or not mask & 15:
                         continue
                     for plane in range(planes):
                         time = arrival[at_source, plane, column] + delay
@@ -172,14 +171,15 @@ def _kernel_sweep(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - o
                 continue
             for begin in range(2):
                 for end in range(2):
-                    if not mask >> (2 * begin + end) & 1:
+                    bit = 2 * begin + end
+                    if not (mask >> bit | mask >> (4 + bit)) & 1:
                         continue
                     table, slew_table = arc_table[arc, end], arc_table[arc, 2 + end]
                     old_x = old_y = old_delay = old_slew = math.nan
                     for time_type in range(2):
                         column = 2 * time_type + end
                         x = slew[at_source, 2 * time_type + begin]
-                        if special >= 0 and flags & LAUNCHES and not math.isnan(ideal_slew[special, 2 * time_type + begin]):
+                        if special >= 0 and launches and not math.isnan(ideal_slew[special, 2 * time_type + begin]):
                             x = ideal_slew[special, 2 * time_type + begin]
                         y = net_load[net, column]
                         if x == old_x and y == old_y:
@@ -195,12 +195,10 @@ def _kernel_sweep(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - o
                                     j, g = _kernel_interval(axes, axis[slew_table, 1], shape[slew_table, 1], y)
                                 value = max(0.0, _kernel_value(shape, axis, first, values, slew_table, i, f, j, g))
                             old_x, old_y, old_delay, old_slew = x, y, delay, value
-                        if flags & SLEWS and slew_table >= 0:
-                            if time_type == 0:
-                                slew[to, column] = max(slew[to, column], value)
-                            else:
-                                slew[to, column] = min(slew[to, column], value)
-                        if blocks or not flags & SEARCHED:
+                        if slew_table >= 0 and mask >> (4 + bit) & 1:
+                            slew[to, end] = max(slew[to, end], value)
+                            slew[to, 2 + end] = min(slew[to, 2 + end], value)
+                        if blocks or not mask >> bit & 1:
                             continue
                         delay *= derate[2 * time_type]
                         for plane in range(planes):
@@ -208,7 +206,7 @@ def _kernel_sweep(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - o
                             time = arrival[at_source, plane, 2 * time_type + begin]
                             if math.isinf(time):
                                 continue
-                            if flags & LAUNCHES:
+                            if launches:
                                 goal = launch[plane, tag[special] if special >= 0 else 0]
                                 if goal < 0:
                                     continue

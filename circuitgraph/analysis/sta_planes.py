@@ -137,12 +137,13 @@ def separations(launch: Clock, launch_edge: int, capture: Clock, capture_edge: i
     tiny = 1e-6 * min(p, q)
     setup, hold = math.inf, -math.inf
     for cycle in range(cycles):
-        gap = math.fmod(second - first - cycle * p, q)
-        gap = gap + q if gap <= tiny else gap
-        gap = gap - q if gap > q + tiny else gap
-        setup = min(setup, gap)
-        hold = max(hold, gap - q if gap > tiny else gap)
-    return setup, min(hold, 0.0) if abs(hold) < tiny else hold
+        gap = second - first - cycle * p
+        gap -= q * math.floor(gap / q)
+        if gap < tiny or q - gap < tiny:
+            setup, hold = min(setup, q), 0.0
+        else:
+            setup, hold = min(setup, gap), max(hold, gap - q)
+    return setup, hold
 
 
 def _cycles(p: float, q: float) -> int:

@@ -3,7 +3,7 @@
     m_v = mean of the fan-ins' states (second half of the channels negated along flipped edges)
     h_v = g_v * m_v + (1 - g_v) * tanh(u_v + W m_v),      sum of |W| along each row at most 1/2
 
-with g and u made from the stem, outside. Each state is a convex combination of a mean and of a function that is
+with g and u made from the stem, outside; a node without fan-in has no mean, its state is tanh(u_v). Each state is a convex combination of a mean and of a function that is
 at most 1/2-Lipschitz in the max-norm, so a change of any one state changes no later state by more, at every weight;
 where g is near one a state is handed on through many levels. Derived here; why a freer recurrence fails:
 research/toolchain.md section 4.
@@ -57,7 +57,8 @@ def plain_sweep(
                 message = torch.cat([message[:half], -message[half:]])
             mean = mean + message
         mean = mean / max(1, len(entries))
-        states[row] = gate[row] * mean + (1 - gate[row]) * torch.tanh(drive[row] + weight @ mean)
+        inner = torch.tanh(drive[row] + weight @ mean)
+        states[row] = gate[row] * mean + (1 - gate[row]) * inner if len(entries) else inner
     return torch.stack(states) if states else gate
 
 
@@ -143,8 +144,11 @@ def _kernel_forward(
                     total += weight[channel, inside] * mean[row, inside]
             value = np.tanh(total)
             inner[row, channel] = value
-            g = gate[row, channel]
-            state[row, channel] = g * mean[row, channel] + (one - g) * value
+            if end > begin:
+                g = gate[row, channel]
+                state[row, channel] = g * mean[row, channel] + (one - g) * value
+            else:
+                state[row, channel] = value
 
 
 def _kernel_backward(
@@ -167,13 +171,17 @@ def _kernel_backward(
     for at in range(len(order) - 1, -1, -1):
         row = order[at]
         begin, end = ptr[row], ptr[row + 1]
+        if end == begin:
+            for channel in range(width):
+                t = inner[row, channel]
+                by_gate[row, channel] = 0
+                by_drive[row, channel] = total[row, channel] * (one - t * t)
+            continue
         for channel in range(width):
             g, t, grad = gate[row, channel], inner[row, channel], total[row, channel]
             by_gate[row, channel] = grad * (mean[row, channel] - t)
             by_drive[row, channel] = grad * (one - g) * (one - t * t)
             by_mean[channel] = grad * g
-        if end == begin:
-            continue
         for channel in range(width):
             d = by_drive[row, channel]
             for inside in range(width):

@@ -1,0 +1,234 @@
+"""What timing analysis prepares once for a circuit, a library and constraints, whatever the wires are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from circuitgraph.analysis import sta_graph as graph
+from circuitgraph.analysis.sta_constants import constants, reduced
+from circuitgraph.analysis.sta_graph import Arcs, Nodes
+from circuitgraph.analysis.sta_planes import Planes, planes_of
+from circuitgraph.circuit import Circuit, Direction
+from circuitgraph.constraints import Constraints
+from circuitgraph.errors import Notes
+from circuitgraph.library import Library, TimingType
+
+IntArray = npt.NDArray[np.int32]
+LongArray = npt.NDArray[np.int64]
+ByteArray = npt.NDArray[np.int8]
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A circuit ready for analysis; V nodes, E arcs that are walked, N nets.
+
+    | field | type, shape | meaning |
+    |---|---|---|
+    | arcs, cell | Arcs by target, int32 [E] | walked arcs; cell of each, -1 of net arcs |
+    | in_start | int64 [V + 1] | arcs into each node |
+    | launches | bool [E] | arcs that launch data from a clock edge |
+    | checks | Arcs | from the clock pin to the data pin |
+    | level, order | int32 [V] | |
+    | value | int8 [P + T] | logic constants, 2 = none |
+    | pin_load | float64 [N, 4] | F of all pins and ports on a net |
+    | fan_out | int32 [N] | loads of a net |
+    | corner | int8 [V] | row of the library's thresholds, -1 of terminals |
+    | clock_edges | node -> bits | clocks that reach a node: bit 4 c + 2 edge of the pin + edge of the source |
+    """
+
+    circuit: Circuit
+    library: Library
+    constraints: Constraints
+    rows: IntArray
+    nodes: Nodes
+    arcs: Arcs
+    in_start: LongArray
+    launches: BoolArray
+    checks: Arcs
+    level: IntArray
+    order: IntArray
+    value: ByteArray
+    pin_load: FloatArray
+    fan_out: IntArray
+    corner: ByteArray
+    clock_edges: dict[int, int]
+    planes: Planes
+    notes: Notes
+
+    @property
+    def num_places(self) -> int:
+        """Pins and terminals, P + T."""
+        return self.circuit.num_pins + self.circuit.num_ports
+
+    def name(self, node: int) -> str:
+        """Name of the pin or terminal behind a node."""
+        return graph.node_name(self.circuit, self.nodes, node)
+
+
+def prepare(
+    circuit: Circuit,
+    library: Library,
+    constraints: Constraints,
+    *,
+    black_box: bool = False,
+    break_loops: bool = False,
+) -> Prepared:
+    """Everything about timing that does not depend on the wires.
+
+    Args:
+        black_box: cells of unknown types have no arcs and are counted.
+        break_loops: cut one arc of each combinational loop and count it.
+
+    Raises:
+        CircuitError: a type is unknown, or there is a combinational loop.
+    """
+    notes = Notes()
+    rows = graph.library_rows(circuit, library, black_box=black_box, notes=notes)
+    nodes = graph.nodes_of(circuit)
+    value = constants(circuit, constraints)
+    of_cells, cell = graph.cell_arcs(circuit, library, rows, nodes)
+    keep = ~graph.disabled(of_cells, nodes, library, constraints)
+    of_cells, cell = of_cells.take(keep), cell[keep]
+    of_cells = reduced(of_cells, cell, circuit, library, nodes, value)
+    is_check = library.is_check[of_cells.library_arc]
+    checks = of_cells.take(is_check)
+    delays = of_cells.take(graph.is_searched(library)[of_cells.library_arc])
+    wires = graph.net_arcs(nodes, circuit.num_nets)
+    constant = value[nodes.place] < 2
+    keep = ~graph.disabled(wires, nodes, library, constraints) & ~constant[wires.source] & ~constant[wires.target]
+    arcs, level, order = graph.levelled(
+        Arcs.joined(wires.take(keep), delays), nodes, circuit, break_loops=break_loops, notes=notes
+    )
+    by_target = np.argsort(arcs.target, kind="stable")
+    arcs = arcs.take(by_target)
+    in_start = np.zeros(nodes.count + 1, np.int64)
+    np.cumsum(np.bincount(arcs.target, minlength=nodes.count), out=in_start[1:])
+    launches = _launches(arcs, library)
+    edges, used = clock_network(arcs, launches, nodes, constraints)
+    unclocked = _unclocked(circuit, constraints)
+    for delay in constraints.input_delays:
+        if delay.clock >= 0:
+            used.setdefault(delay.clock, set()).add(int(delay.is_fall))
+    planes = planes_of(constraints, used, unclocked=bool(len(unclocked)))
+    return Prepared(
+        circuit=circuit,
+        library=library,
+        constraints=constraints,
+        rows=rows,
+        nodes=nodes,
+        arcs=arcs,
+        in_start=in_start,
+        launches=launches,
+        checks=checks,
+        level=level,
+        order=order,
+        value=value,
+        pin_load=pin_loads(circuit, library, rows, nodes),
+        fan_out=np.bincount(nodes.net[nodes.loads], minlength=circuit.num_nets).astype(np.int32),
+        corner=_corners(circuit, library, rows, nodes),
+        clock_edges=edges,
+        planes=planes,
+        notes=notes,
+    )
+
+
+def _launches(arcs: Arcs, library: Library) -> BoolArray:
+    timing = library.arc_timing[arcs.library_arc]
+    return np.asarray((arcs.library_arc >= 0) & np.isin(timing, (TimingType.RISING_EDGE, TimingType.FALLING_EDGE)))
+
+
+def _unclocked(circuit: Circuit, constraints: Constraints) -> IntArray:
+    """Terminals that drive a net and have neither a clock nor an input delay with a clock."""
+    drives = np.flatnonzero((circuit.port_direction != Direction.OUTPUT) & (circuit.port_net >= 0)) + circuit.num_pins
+    known = {delay.place for delay in constraints.input_delays}
+    known.update(place for clock in constraints.clocks for place in clock.sources)
+    return np.array([place for place in drives.tolist() if place not in known], np.int32)
+
+
+def unclocked_starts(prepared: Prepared) -> IntArray:
+    """Terminals whose arrivals have no clock."""
+    return _unclocked(prepared.circuit, prepared.constraints)
+
+
+def _corners(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) -> ByteArray:
+    by_type = np.where(rows >= 0, library.corner[rows], -1) if len(rows) and len(library.corner) else np.zeros(0, np.int32)
+    by_place = np.full(circuit.num_pins + circuit.num_ports, -1, np.int8)
+    if circuit.num_cells:
+        by_place[: circuit.num_pins] = by_type[circuit.cell_type[circuit.pin_cell]]
+    return by_place[nodes.place]
+
+
+def pin_loads(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) -> FloatArray:
+    """F that pins put on each net, float64 [N, 4]; drivers count with their own capacitance."""
+    maps, start = graph.port_map(circuit, library, rows)
+    by_port = np.zeros((sum(len(t.ports) for t in circuit.types), 4))
+    type_start = np.zeros(len(circuit.types) + 1, np.int64)
+    np.cumsum([len(t.ports) for t in circuit.types], out=type_start[1:])
+    for kind, row in enumerate(rows.tolist()):
+        if row < 0:
+            continue
+        places = maps[start[kind] : start[kind + 1]]
+        own = library.port_capacitance[library.port_start[row] : library.port_start[row + 1]]
+        by_port[type_start[kind] + places[places >= 0]] = own[places >= 0]
+    load = np.zeros((circuit.num_nets, 4))
+    pins = np.flatnonzero(circuit.pin_net >= 0)
+    if not len(pins):
+        return load
+    port = type_start[circuit.cell_type[circuit.pin_cell[pins]]] + circuit.pin_port[pins]
+    for column in range(4):
+        load[:, column] = np.bincount(circuit.pin_net[pins], by_port[port, column], minlength=circuit.num_nets)
+    return load
+
+
+def clock_network(
+    arcs: Arcs, launches: BoolArray, nodes: Nodes, constraints: Constraints
+) -> tuple[dict[int, int], dict[int, set[int]]]:
+    """Nodes that clocks reach before a register, and the source edges of each clock that launch data.
+
+    Returns:
+        bits by node (4 c + 2 pin edge + source edge) and source edges by clock.
+    """
+    sources = {place: row for row, clock in enumerate(constraints.clocks) for place in clock.sources}
+    reached: dict[int, int] = {}
+    used: dict[int, set[int]] = {}
+    if not sources:
+        return reached, used
+    by_source = np.argsort(arcs.source, kind="stable")
+    start = np.zeros(nodes.count + 1, np.int64)
+    np.cumsum(np.bincount(arcs.source, minlength=nodes.count), out=start[1:])
+    waiting: list[int] = []
+    for row, clock in enumerate(constraints.clocks):
+        for place in clock.sources:
+            reached[place] = reached.get(place, 0) | 1 << 4 * row | 1 << (4 * row + 3)
+            waiting.append(place)
+    every = sum(0b1111 << 4 * row for row in range(len(constraints.clocks)))
+    rise = sum(0b0011 << 4 * row for row in range(len(constraints.clocks)))
+    fall = every ^ rise
+    while waiting:
+        node = waiting.pop()
+        bits = reached[node]
+        for edge in by_source[start[node] : start[node + 1]].tolist():
+            mask = int(arcs.mask[edge])
+            from_rise = bits & rise if mask & 3 else 0
+            from_fall = bits & fall if mask & 12 else 0
+            if launches[edge]:
+                for row in range(len(constraints.clocks)):
+                    found = (from_rise >> 4 * row & 3) | (from_fall >> (4 * row + 2) & 3)
+                    for source_edge in (0, 1):
+                        if found >> source_edge & 1:
+                            used.setdefault(row, set()).add(source_edge)
+                continue
+            target = int(arcs.target[edge])
+            if target in sources:
+                continue
+            passed = (bits & rise if mask & 1 else 0) | (bits & fall if mask & 8 else 0)
+            passed |= (bits & rise) << 2 if mask & 2 else 0
+            passed |= (bits & fall) >> 2 if mask & 4 else 0
+            if passed & ~reached.get(target, 0):
+                reached[target] = reached.get(target, 0) | passed
+                waiting.append(target)
+    return reached, used
