@@ -10,9 +10,11 @@ Source: R. C. Prim, Shortest connection networks and some generalizations (1957)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -65,137 +67,131 @@ class Wires:
     usage: Floats
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def spanning_tree(x: Longs, y: Longs) -> tuple[Longs, Longs]:
-    """Rectilinear minimum spanning tree from point 0; O(n^2).
+    """Rectilinear minimum spanning tree from point 0.
 
     Args:
         x, y: int64 [n].
 
     Returns:
-        Order in which points join (int64 [n], 0 first) and parent of each point (int64 [n], -1 for point 0). Of
-        equal distances the lowest point joins first.
+        Rank at which each point joins (int64 [n], 0 for point 0) and its parent (int64 [n], -1 for point 0).
 
-    Source: Prim's algorithm.
+    Source: Prim's algorithm, O(n^2); of equal distances the lowest point joins first.
+
+    >>> spanning_tree(np.array([0, 9, 5]), np.array([0, 0, 0]))[1]
+    array([-1,  2,  0])
     """
-    count = len(x)
-    distance = np.full(count, np.iinfo(np.int64).max, np.int64)
-    parent = np.full(count, -1, np.int64)
-    order = np.zeros(count, np.int64)
-    joined = np.zeros(count, np.bool_)
-    at = 0
-    joined[0] = True
-    for step in range(1, count):
-        best = -1
-        for other in range(count):
-            if joined[other]:
-                continue
-            length = abs(x[other] - x[at]) + abs(y[other] - y[at])
-            if length < distance[other]:
-                distance[other] = length
-                parent[other] = at
-            if best < 0 or distance[other] < distance[best]:
-                best = other
-        order[step] = best
-        joined[best] = True
-        at = best
-    return order, parent
+    start = np.array([0, len(x)], np.int64)
+    rank, parent = _compiled_trees()(start, np.ascontiguousarray(x, np.int64), np.ascontiguousarray(y, np.int64))
+    return rank, parent
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _segment(usage: Floats, fixed: int, start: int, end: int, horizontal: bool, grid: int, add: bool) -> float:
-    """Walk a straight wire over the usage grid of one layer: add its length, or give its crowding-weighted length.
+@lru_cache(maxsize=1)
+def _compiled_trees() -> Callable[..., Any]:
+    from circuitgraph.kernels import compiled
+
+    return compiled("Tuple((int64[::1], int64[::1]))(int64[::1], int64[::1], int64[::1])")(_kernel_trees)
+
+
+def _kernel_trees(start: Any, x: Any, y: Any) -> Any:
+    """Spanning trees of all nets: rank within the net and parent point of each point.
 
     Args:
-        usage: float64 [gy, gx], share of the tracks taken.
-        fixed, start, end: nm; y, x0, x1 of a horizontal wire, x, y0, y1 of a vertical one.
-        grid: nm.
-    """
-    if end < start:
-        start, end = end, start
-    limit = usage.shape[1] if horizontal else usage.shape[0]
-    other = min(fixed // grid, (usage.shape[0] if horizontal else usage.shape[1]) - 1)
-    cost = 0.0
-    first, last = min(start // grid, limit - 1), min(end // grid, limit - 1)
-    for cell in range(first, last + 1):
-        low = start if cell == first else cell * grid
-        high = end if cell == last else (cell + 1) * grid
-        length = high - low
-        row, column = (other, cell) if horizontal else (cell, other)
-        if add:
-            usage[row, column] += length
-        else:
-            cost += length * usage[row, column]
-    return cost
-
-
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _route(
-    order: Longs,
-    start: Longs,
-    x: Longs,
-    y: Longs,
-    usage: Floats,
-    capacity: Floats,
-    limits: Longs,
-    grid: int,
-    crowding: float,
-    promotion: float,
-) -> tuple[Longs, Longs, Longs, Longs]:
-    """Choose tree, L shape and layer pair of every edge.
-
-    Args:
-        order: nets in routing order.
-        start: int64 [nets + 1] into x and y, nm, driver first.
-        usage: float64 [pairs, 2, gy, gx], nm of wire, filled here; axis 1 is horizontal, vertical.
-        capacity: float64 [pairs, 2], nm of wire that fits a cell.
-        limits: int64 [pairs - 1], nm.
-
-    Returns:
-        Per point: rank in its net's joining order, parent point (absolute, -1 at the driver), pair, and 1 where the
-        edge leaves the parent horizontally.
+        start: int64 [nets + 1] into x and y, the driver first.
+        x, y: int64 [E], nm.
     """
     points = len(x)
-    rank = np.zeros(points, np.int64)
-    parent = np.full(points, -1, np.int64)
-    pair = np.zeros(points, np.int64)
-    bend = np.zeros(points, np.int64)
-    pairs = usage.shape[0]
-    for number in range(len(order)):
-        net = order[number]
+    rank, parent = np.zeros(points, np.int64), np.full(points, -1, np.int64)
+    distance = np.full(points, np.iinfo(np.int64).max, np.int64)
+    joined = np.zeros(points, np.bool_)
+    for net in range(len(start) - 1):
         first, last = start[net], start[net + 1]
         if last - first < 2:
             continue
-        joining, local = spanning_tree(x[first:last], y[first:last])
+        at = first
+        joined[at] = True
         for step in range(1, last - first):
-            child = first + joining[step]
-            source = first + local[joining[step]]
-            rank[child] = step
-            parent[child] = source
-            length = abs(x[child] - x[source]) + abs(y[child] - y[source])
-            base = 0
-            while base < pairs - 1 and length > limits[base]:
-                base += 1
-            best = np.inf
-            for level in range(base, min(base + 2, pairs)):
-                for shape in range(2):
-                    horizontal_y = y[source] if shape == 1 else y[child]
-                    vertical_x = x[child] if shape == 1 else x[source]
-                    crowd = _segment(usage[level, 0], horizontal_y, x[source], x[child], True, grid, False)
-                    crowd = crowd / capacity[level, 0]
-                    more = _segment(usage[level, 1], vertical_x, y[source], y[child], False, grid, False)
-                    crowd = crowd + more / capacity[level, 1]
-                    cost = length + crowding * crowd + (promotion if level > base else 0.0)
-                    if cost < best:
-                        best = cost
-                        pair[child] = level
-                        bend[child] = shape
-            level = pair[child]
-            horizontal_y = y[source] if bend[child] == 1 else y[child]
-            vertical_x = x[child] if bend[child] == 1 else x[source]
-            _segment(usage[level, 0], horizontal_y, x[source], x[child], True, grid, True)
-            _segment(usage[level, 1], vertical_x, y[source], y[child], False, grid, True)
-    return rank, parent, pair, bend
+            best = -1
+            for other in range(first, last):
+                if joined[other]:
+                    continue
+                length = abs(x[other] - x[at]) + abs(y[other] - y[at])
+                if length < distance[other]:
+                    distance[other] = length
+                    parent[other] = at
+                if best < 0 or distance[other] < distance[best]:
+                    best = other
+            rank[best] = step
+            joined[best] = True
+            at = best
+    return rank, parent
+
+
+@lru_cache(maxsize=1)
+def _compiled_shapes() -> Callable[..., Any]:
+    from circuitgraph.kernels import compiled
+
+    arrays = "int64[::1], int64[::1], int64[::1], int64[::1], float64[:, :, :, ::1], float64[:, ::1], int64[::1]"
+    return compiled(f"Tuple((int64[::1], int64[::1]))({arrays}, int64, float64, float64)")(_kernel_shapes)
+
+
+def _kernel_shapes(
+    edges: Any, parent: Any, x: Any, y: Any, usage: Any, capacity: Any, limits: Any, grid: Any, crowding: Any, step: Any
+) -> Any:
+    """Choose L shape and layer pair of every edge, one after the other; each fills the grid for those behind it.
+
+    Args:
+        edges: int64 [edges], point at the far end of each, in routing order.
+        parent: int64 [E], point at the near end.
+        usage: float64 [pairs, 2, gy, gx], nm of wire, filled here; axis 1 is horizontal, vertical.
+        capacity: float64 [pairs, 2], nm of wire that fits a cell.
+        limits: int64 [pairs - 1], nm, longest edge that starts on each pair.
+        grid: nm.
+        crowding: cost of a full cell beyond its length.
+        step: nm, cost of going one pair up.
+
+    Returns:
+        Pair of each point's edge, and 1 where it leaves the parent horizontally; int64 [E].
+    """
+    pair, bend = np.zeros(len(x), np.int64), np.zeros(len(x), np.int64)
+    pairs, rows, columns = usage.shape[0], usage.shape[2], usage.shape[3]
+    for number in range(len(edges)):
+        child = edges[number]
+        source = parent[child]
+        length = abs(x[child] - x[source]) + abs(y[child] - y[source])
+        base = 0
+        while base < pairs - 1 and length > limits[base]:
+            base += 1
+        best = np.inf
+        ways = 2 * min(2, pairs - base)
+        for way in range(ways + 1):  # the last round adds the way chosen
+            adding = way == ways
+            level = pair[child] if adding else base + way // 2
+            shape = bend[child] if adding else way % 2
+            cost = float(length) + (step if level > base else 0.0)
+            for leg in range(2):
+                flat = leg == 0
+                if flat:
+                    fixed, low, high = (y[source] if shape == 1 else y[child]), x[source], x[child]
+                else:
+                    fixed, low, high = (x[child] if shape == 1 else x[source]), y[source], y[child]
+                if high < low:
+                    low, high = high, low
+                across = min(fixed // grid, (rows if flat else columns) - 1)
+                end = (columns if flat else rows) - 1
+                first, last = min(low // grid, end), min(high // grid, end)
+                for cell in range(first, last + 1):
+                    part = (high if cell == last else (cell + 1) * grid) - (low if cell == first else cell * grid)
+                    row, column = (across, cell) if flat else (cell, across)
+                    if adding:
+                        usage[level, leg, row, column] += part
+                    else:
+                        cost += crowding * part * usage[level, leg, row, column] / capacity[level, leg]
+            if not adding and cost < best:
+                best = cost
+                pair[child] = level
+                bend[child] = shape
+    return pair, bend
 
 
 def route(circuit: Circuit, layout: Layout, technology: Technology, grid: float = GRID) -> Wires:
@@ -215,8 +211,13 @@ def route(circuit: Circuit, layout: Layout, technology: Technology, grid: float 
     pitches = np.array([[technology.layers[layer].pitch for layer in pair] for pair in pairs])
     capacity = USABLE * side * side / (pitches * 1e9)
     limits = np.array([round(length * 1e9) for length in PAIR_LENGTHS[: len(pairs) - 1]], np.int64)
-    order = np.argsort(np.diff(start), kind="stable")
-    chosen = _route(order, start, x, y, usage, capacity, limits, side, CROWDING, PROMOTION * 1e9)
+    rank, parent = _compiled_trees()(start, x, y)
+    pins = np.repeat(np.diff(start), np.diff(start))
+    net = np.repeat(np.arange(circuit.num_nets), np.diff(start))
+    order = np.lexsort((rank, net, pins))
+    edges = order[parent[order] >= 0]
+    pair, bend = _compiled_shapes()(edges, parent, x, y, usage, capacity, limits, side, CROWDING, PROMOTION * 1e9)
+    chosen = (rank, parent, pair, bend)
     share = usage / capacity[:, :, None, None]
     return _trees(circuit, technology, ends, start, x, y, chosen, share, side)
 

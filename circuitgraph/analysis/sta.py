@@ -128,7 +128,7 @@ def analyse(
         prepared=prepared,
         delay_model=delay_model,
         arrival=merged(arrival)[: prepared.num_places],
-        slew=slew[: prepared.num_places],
+        slew=ordered(slew[: prepared.num_places]),
         endpoints=endpoints,
         load=load,
         state_slew=slew,
@@ -144,6 +144,15 @@ def merged(arrival: FloatArray) -> FloatArray:
     found[:, 2:] = arrival[:, :, 2:].min(axis=1, initial=np.inf)
     found[np.isinf(found)] = np.nan
     return found
+
+
+def ordered(slew: FloatArray) -> FloatArray:
+    """Slews as they are reported: the larger of late and early as late, the smaller as early.
+
+    Tables need not increase with the input slew, so a late slew can come out below the early one; the sweep goes on
+    with each as it is.
+    """
+    return np.concatenate([np.maximum(slew[:, :2], slew[:, 2:]), np.minimum(slew[:, :2], slew[:, 2:])], axis=1)
 
 
 # -- wires -------------------------------------------------------------------------------------

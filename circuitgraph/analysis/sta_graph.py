@@ -51,7 +51,7 @@ class Nodes:
 
 
 def nodes_of(circuit: Circuit) -> Nodes:
-    """The nodes of a circuit; pins of unknown direction neither drive nor load."""
+    """The nodes of a circuit; pins of unknown direction (black boxes) only read their nets."""
     places = circuit.num_pins + circuit.num_ports
     net = np.concatenate([circuit.pin_net, circuit.port_net]).astype(np.int32)
     flipped = np.array([0, Direction.OUTPUT, Direction.INPUT, Direction.INOUT], np.int8)
@@ -61,7 +61,7 @@ def nodes_of(circuit: Circuit) -> Nodes:
     load_half[both] = places + np.arange(len(both), dtype=np.int32)
     connected = net >= 0
     drives = connected & ((direction == Direction.OUTPUT) | (direction == Direction.INOUT))
-    loads = connected & (direction == Direction.INPUT)
+    loads = connected & ((direction == Direction.INPUT) | (direction == Direction.UNKNOWN))
     return Nodes(
         places + len(both),
         load_half,
@@ -142,7 +142,10 @@ def port_map(circuit: Circuit, library: Library, rows: IntArray) -> tuple[IntArr
 
 
 def cell_arcs(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) -> tuple[Arcs, IntArray]:
-    """All Liberty arcs of all cells between connected pins, checks included, and the cell of each, in cell order."""
+    """All Liberty arcs of all cells into connected pins, checks included, and the cell of each, in cell order.
+
+    An arc from an unconnected pin stays: no arrival comes through it, but a slew, that of a pin at rest (0).
+    """
     maps, start = port_map(circuit, library, rows)
     kind = circuit.cell_type
     row = rows[kind] if circuit.num_cells else np.zeros(0, np.int32)
@@ -157,7 +160,7 @@ def cell_arcs(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) 
     usable = (source_port >= 0) & (target_port >= 0)
     source = circuit.pin_start[cell] + source_port
     target = circuit.pin_start[cell] + target_port
-    usable &= (circuit.pin_net[np.where(usable, source, 0)] >= 0) & (circuit.pin_net[np.where(usable, target, 0)] >= 0)
+    usable &= circuit.pin_net[np.where(usable, target, 0)] >= 0
     source, target, arc, cell = source[usable], target[usable], arc[usable], cell[usable]
     is_check = library.is_check[arc]
     target = np.where(is_check, nodes.load_half[target], target).astype(np.int32)

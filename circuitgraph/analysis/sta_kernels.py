@@ -1,7 +1,6 @@
 """The compiled sweep of static timing analysis: slews and arrivals of a range of the levelled order.
 
-A slew that an arc gives counts for both ends: the late slew is the largest and the early slew the smallest of all
-(tables need not increase with the input slew). Columns are late rise, late fall, early rise, early fall. Where a plane has no arrival its late columns hold -inf and
+Columns are late rise, late fall, early rise, early fall. Where a plane has no arrival its late columns hold -inf and
 its early columns +inf. Arcs into a node are reduced in the order of the arrays, so the result does not depend on
 how the order is cut into ranges.
 """
@@ -196,8 +195,10 @@ def _kernel_sweep(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - o
                                 value = max(0.0, _kernel_value(shape, axis, first, values, slew_table, i, f, j, g))
                             old_x, old_y, old_delay, old_slew = x, y, delay, value
                         if slew_table >= 0 and mask >> (4 + bit) & 1:
-                            slew[to, end] = max(slew[to, end], value)
-                            slew[to, 2 + end] = min(slew[to, 2 + end], value)
+                            if time_type == 0:
+                                slew[to, column] = max(slew[to, column], value)
+                            else:
+                                slew[to, column] = min(slew[to, column], value)
                         if blocks or not mask >> bit & 1:
                             continue
                         delay *= derate[2 * time_type]

@@ -116,8 +116,10 @@ class MaskedGates(nn.Module):
         Args:
             masked: bool [U].
         """
-        rows = data.maskable & masked.index_select(0, data.unit) if len(masked) else data.maskable
-        if not len(masked) or not bool(rows.any()):
+        if not len(masked):
+            return None
+        rows = data.maskable & masked.index_select(0, data.unit.clamp(max=len(masked) - 1))
+        if not bool(rows.any()):
             return None
         nodes = self._encode(encoder, data, rows)
         unit = torch.cumsum(masked.to(torch.int64), 0) - 1
@@ -160,7 +162,8 @@ def hide(data: CircuitData, rows: Tensor) -> CircuitData:
     hidden = copy.copy(data)
     into = rows.index_select(0, data.edge_index[1])
     source, target = data.unit.index_select(0, data.edge_index[0]), data.unit.index_select(0, data.edge_index[1])
-    inside = rows.index_select(0, data.edge_index[0]) & (source == target)
+    inside = rows.index_select(0, data.edge_index[0]) & data.maskable.index_select(0, data.edge_index[1])
+    inside = inside & (source == target)
     hidden.edge_attr = torch.where((into | inside)[:, None], torch.zeros_like(data.edge_attr), data.edge_attr)
     hidden.x = torch.where(rows[:, None], torch.zeros_like(data.x), data.x)
     hidden.node_kind = torch.where(rows, torch.zeros_like(data.node_kind), data.node_kind)

@@ -28,6 +28,8 @@ LongArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 DROPPED = -2
+_NUMBERED_NET = re.compile(r"\$n[0-9]+\Z", re.ASCII)
+_NUMBERED_CELL = re.compile(r"\$c[0-9]+\Z", re.ASCII)
 _TOP_MARK = re.compile(r"\(\*\s*top\s*=\s*(?:1|32'd1|1'h1|1'b1|32'b0*1)\s*\*\)", re.ASCII)
 
 
@@ -400,7 +402,7 @@ class Linker:
             net_role=net_role,
             net_names=names,
             cell_names=NameTable.of(
-                [name.encode("latin-1") for name in raw.inst_name], np.array(raw.inst_bit, np.int64), prefix="$c"
+                [b"" if _NUMBERED_CELL.match(name) else name.encode("latin-1") for name in raw.inst_name], np.array(raw.inst_bit, np.int64), prefix="$c"
             ),
             alias_names=alias_names,
             alias_net=alias_net,
@@ -522,7 +524,9 @@ class Linker:
     ) -> CircuitError:
         """The error of one connection of a cell."""
         inst = int(columns.inst[conn])
-        master = self.names.masters[columns.master[inst]].partition("\0")[0]
+        row = int(columns.master[inst])
+        fixed = self.names.fixed.get(row)
+        master = fixed.name if fixed is not None else self.names.masters[row].partition("\0")[0]
         port = int(columns.port[conn])
         name = self.names.ports[port] if port >= 0 else f"${-port}"
         what = f"type {master!r} {rule}" if whole else f"port {name!r} of type {master!r} {rule}"
@@ -638,7 +642,7 @@ class NetRows:
         bases: list[bytes] = []
         bits: list[int] = []
         for _, base, left, right in raw.segments:
-            raw_base = base.encode("latin-1")
+            raw_base = b"" if _NUMBERED_NET.match(base) else base.encode("latin-1")
             indices = bit_indices(left, right)
             bases += [raw_base] * len(indices)
             bits += [NO_BIT if index is None else index for index in indices]

@@ -68,6 +68,8 @@ class _Parser:
         self.spent = 0
         self.module = RawModule("", 0)
         self.scope = Scope(self.module, budget)
+        self.inside_instance = False
+        self.waiting: list[tuple[int, Bits]] = []
 
     # -- the file ------------------------------------------------------------------------------
 
@@ -151,6 +153,8 @@ class _Parser:
 
     def guarded(self, action: object, statement: list[str], start: int) -> bool:
         """Run *action* on a statement; its faults get their places. False: the module turned behavioural."""
+        self.inside_instance = False
+        self.waiting.clear()
         try:
             action(statement)  # type: ignore[operator]
         except NotStructural as found:
@@ -537,12 +541,20 @@ class _Parser:
         else:
             outputs = [self.scope.fresh(at) for _ in range(width)]
         row = self.names.gate(gate, len(inputs))
-        index = self.tokens.index
         for bit in range(width):
-            self.add_instance("", row, index)
-            self.add_fixed([operand[bit] for operand in inputs] + [outputs[bit]])
+            self.waiting.append((row, [*(operand[bit] for operand in inputs), outputs[bit]]))
+        if not self.inside_instance:
+            self.add_waiting()
         self.names.notes.add("operator of an assign read as a cell", times=width)
         return outputs
+
+    def add_waiting(self) -> None:
+        """The cells of operators; those inside a connection come after the instance whose connection it is."""
+        index = self.tokens.index
+        for row, nets in self.waiting:
+            self.add_instance("", row, index)
+            self.add_fixed(nets)
+        self.waiting.clear()
 
     def fitted(self, bits: Bits, width: int, flexible: bool) -> Bits:
         """Bits cut or extended with zero to a width; only a number without size does so silently."""
@@ -680,12 +692,16 @@ class _Parser:
             size = 1 if bounds is None else abs(bounds[0] - bounds[1]) + 1
             row = self.add_instance(name, master, start, element_bit(bounds, 0))
             first_conn, first_bit = len(module.conn_port), len(module.bits)
+            self.inside_instance = True
             end = self.connections(tokens, at + 1)
+            self.inside_instance = False
             if overrides:
                 module.overrides[row] = start + first
                 self.names.notes.add("parameter of a cell skipped")
             if bounds is not None:
                 self.repeat(row, bounds, size, first_conn, first_bit, end)
+            if self.waiting:
+                self.add_waiting()
             at = end
             if at == len(tokens):
                 return

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from circuitgraph.cell_types import gate_type
+from circuitgraph.cell_types import AND2, gate_type
 from circuitgraph.circuit import CellType, Circuit, Direction, NetRole
 from circuitgraph.files import write_atomic
 from circuitgraph.formats.verilog.masters import GATE_WORDS, TRISTATE_WORDS
@@ -30,7 +30,8 @@ def write_verilog(circuit: Circuit, target: str | os.PathLike[str]) -> None:
 
     Gates of the language become primitives, other functions without a library cell an ``assign`` each, library and
     opaque cells instances with named connections. Names that hold the hierarchy are escaped (``\\u1/n2 ``); two
-    names that would become one text are told apart by a suffix.
+    names that would become one text are told apart by a suffix. Unnamed nets and cells get their number as a name
+    (``$n12``), which the reader takes for unnamed.
 
     Args:
         circuit: what to write.
@@ -260,7 +261,7 @@ def style_of(cell_type: CellType) -> str:
     if cell_type.name in TRISTATE_WORDS and names == ["I0", "E", "Y"]:
         return "tristate"
     function = cell_type.functions[-1] if cell_type.functions else None
-    generic = names == [*(f"I{index}" for index in range(count)), "Y"] or cell_type.kind == "and2" == cell_type.name.lower()
+    generic = names == [*(f"I{index}" for index in range(count)), "Y"] or cell_type == AND2
     if not generic or not isinstance(function, Function) or cell_type.is_sequential:
         return "instance"
     word = cell_type.name.rstrip("0123456789")
@@ -270,16 +271,23 @@ def style_of(cell_type: CellType) -> str:
 
 
 def grouped(cell_type: CellType) -> list[tuple[str, list[int]]]:
-    """Ports as connections see them: neighbours ``a[1] a[0]`` are one bus."""
-    found: list[tuple[str, list[int]]] = []
-    for place, port in enumerate(cell_type.ports):
-        base, bit = split_bit(port.name)
-        if bit == NO_BIT:
-            found.append((port.name, [place]))
-        elif found and found[-1][0] == base and len(found[-1][1]) and split_bit(cell_type.ports[place - 1].name)[0] == base:
-            found[-1][1].append(place)
+    """Ports as connections see them: neighbours ``a[1] a[0]`` are one bus, scattered bits stand alone."""
+    bits = [split_bit(port.name) for port in cell_type.ports]
+    runs: list[tuple[str, list[int]]] = []
+    for place, (base, bit) in enumerate(bits):
+        if bit != NO_BIT and place and bits[place - 1][0] == base and bits[place - 1][1] != NO_BIT:
+            runs[-1][1].append(place)
         else:
-            found.append((base, [place]))
+            runs.append((base, [place]))
+    count: dict[str, int] = {}
+    for base, _ in runs:
+        count[base] = count.get(base, 0) + 1
+    found: list[tuple[str, list[int]]] = []
+    for base, places in runs:
+        if count[base] == 1:
+            found.append((base, places))
+        else:
+            found += [(cell_type.ports[place].name, [place]) for place in places]
     return found
 
 
@@ -293,14 +301,18 @@ def statement(cell_type: CellType, style: str, groups: list[tuple[str, list[int]
     if style == "expression":
         function = cell_type.functions[-1]
         assert isinstance(function, Function)
+        if cell_type == gate_type("MUX", 3) and all(pins):
+            return f"  assign {pins[3]} = {pins[0]} ? {pins[2]} : {pins[1]};"
         return f"  assign {pins[-1]} = {expression(function, pins)};" if pins[-1] else f"  // {name} drives nothing"
     if groups and groups[0][0].startswith("$"):
         return f"  {identifier(cell_type.name)} {name}({', '.join(pins)});"
     parts = []
     for port, places in groups:
         texts = [pins[place] for place in places]
-        if len(texts) == 1 and not split_bit(cell_type.ports[places[0]].name)[1] != NO_BIT:
-            parts.append(f".{identifier(port)}({texts[0]})")
+        base, bit = split_bit(port)
+        if len(texts) == 1 and (bit != NO_BIT or port == cell_type.ports[places[0]].name):
+            select = "" if bit == NO_BIT else f"[{bit}]"
+            parts.append(f".{identifier(base)}{select}({texts[0]})")
         elif any(texts):
             inside = ", ".join(text or "1'bz" for text in texts)
             parts.append(f".{identifier(port)}({{{inside}}})")

@@ -1,0 +1,95 @@
+"""PyG data: every attribute of every view batches and comes back."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch_geometric.loader import DataLoader
+
+from circuitgraph.errors import CircuitError
+from circuitgraph.pyg import INDEXES, PER_EDGE, PER_GRAPH, PER_NODE, EpochLoader, collate, sweep_of, to_data, to_hetero
+from circuitgraph.views import logic_view
+from tests.subjects import full_adder, random_aig, random_circuit
+
+
+def graphs() -> list:
+    return [to_data(logic_view(c)) for c in (full_adder(), random_circuit(1), random_aig(2), full_adder())]
+
+
+def test_every_attribute_batches_and_comes_back() -> None:
+    batch = collate(graphs())
+    assert set(PER_NODE) | set(PER_EDGE) | set(PER_GRAPH) <= set(batch.keys())
+    for row, graph in enumerate(graphs()):
+        again = batch.get_example(row)
+        for name in (*PER_NODE, *PER_EDGE, *PER_GRAPH):
+            assert torch.equal(again[name], graph[name]), name
+    offsets = {"edge_index": batch.ptr, "unit": torch.cumsum(torch.cat([torch.zeros(1, dtype=torch.int64), batch.num_units]), 0)}
+    assert set(offsets) == set(INDEXES)
+    second = graphs()[1]
+    at = slice(graphs()[0].num_edges, graphs()[0].num_edges + second.num_edges)
+    assert torch.equal(batch.edge_index[:, at], second.edge_index + offsets["edge_index"][1])
+
+
+def test_nodes_stay_graph_contiguous_and_the_sweep_covers_the_batch() -> None:
+    batch = collate(graphs())
+    assert torch.equal(batch.batch, torch.repeat_interleave(torch.arange(4), torch.diff(batch.ptr)))
+    sweep = sweep_of(batch)
+    assert sorted(sweep.order.tolist()) == list(range(batch.num_nodes))
+    level = batch.level.numpy()[sweep.order]
+    assert (level[:-1] <= level[1:]).all()
+    assert sweep.level_ptr[-1] == batch.num_nodes
+
+
+def test_pygs_own_loader_takes_the_data() -> None:
+    batches = list(DataLoader(graphs(), batch_size=2))
+    assert [batch.num_graphs for batch in batches] == [2, 2]
+
+
+def test_a_missing_attribute_is_refused() -> None:
+    odd = graphs()
+    odd[1].extra = torch.zeros(1)
+    with pytest.raises(CircuitError, match="'extra'"):
+        collate(odd)
+
+
+def test_hetero_holds_every_edge() -> None:
+    view = logic_view(random_circuit(3))
+    hetero = to_hetero(to_data(view), view.relations)
+    assert sum(hetero[name].edge_index.size(1) for name in hetero.edge_types) == view.num_edges
+    assert sum(hetero[name].x.size(0) for name in hetero.node_types) == view.num_nodes
+
+
+def test_an_epoch_is_a_permutation_packed_by_nodes() -> None:
+    loader = EpochLoader(graphs(), 60, seed=3)
+    for epoch in range(4):
+        batches = loader.batches(epoch)
+        assert sorted(row for rows in batches for row in rows) == [0, 1, 2, 3]
+        assert all(len(rows) == 1 or sum(graphs()[row].num_nodes for row in rows) <= 60 for rows in batches)
+    assert loader.batches(0) == EpochLoader(graphs(), 60, seed=3).batches(0)
+    assert len({str(EpochLoader(graphs(), 60, seed=seed).batches(0)) for seed in range(6)}) > 1
+
+
+def test_a_loader_goes_on_where_it_was() -> None:
+    whole = EpochLoader(graphs(), 60, seed=0)
+    seen = [batch.graph_id.tolist() for _ in range(3) for batch in whole]
+    for stop in range(1, len(seen)):
+        first = EpochLoader(graphs(), 60, seed=0)
+        taken: list = []
+        while len(taken) < stop:
+            for batch in first:
+                taken.append(batch.graph_id.tolist())
+                if len(taken) == stop:
+                    break
+        second = EpochLoader(graphs(), 60, seed=0)
+        second.load_state_dict(first.state_dict())
+        rest: list = []
+        while len(taken) + len(rest) < len(seen):
+            rest += [batch.graph_id.tolist() for batch in second]
+        assert taken + rest == seen
+
+
+def test_ranks_share_a_batch() -> None:
+    whole = [sorted(batch.graph_id.tolist()) for batch in EpochLoader(graphs(), 200, seed=0)]
+    shares = [list(EpochLoader(graphs(), 200, seed=0, rank=rank, world=2)) for rank in range(2)]
+    joined = [sorted(a.graph_id.tolist() + b.graph_id.tolist()) for a, b in zip(*shares, strict=True)]
+    assert joined == whole
