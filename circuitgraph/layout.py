@@ -137,8 +137,10 @@ def orient(
 
     Args:
         orientation: int8, index into :data:`ORIENTATIONS`.
-        width, height: of the cell, m.
-        x, y: offsets in orientation N, m.
+        width: of the cell, m.
+        height: of the cell, m.
+        x: offset in orientation N, m.
+        y: offset in orientation N, m.
 
     >>> one = np.array([1.0])
     >>> orient(np.array([3], np.int8), one * 4, one * 2, one, one * 0.5)
@@ -239,9 +241,7 @@ def _pin_lines(
         at = f"( {round(layout.port_x[row] * unit)} {round(layout.port_y[row] * unit)} ) N"
         box = f"( -{half} -{half} ) ( {half} {half} )"
         joined = f" + NET {nets[net]}" if net >= 0 else ""
-        lines.append(
-            f"- {port}{joined} + DIRECTION {direction} + USE SIGNAL + LAYER {layer.name} {box} + FIXED {at} ;"
-        )
+        lines.append(f"- {port}{joined} + DIRECTION {direction} + USE SIGNAL + LAYER {layer.name} {box} + FIXED {at} ;")
     return [*lines, "END PINS"]
 
 

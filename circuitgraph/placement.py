@@ -62,6 +62,8 @@ def place(
     Ports stand on the border in their order, counter-clockwise from the lower left corner. Clock nets do not pull.
 
     Args:
+        circuit: a mapped netlist.
+        technology: holds the shape of each of its cell types.
         utilisation: cell area over die area, 0.3 to 0.9.
         seed: another seed gives another placement, about 1 % different in wire length.
         effort: 1 to 9.
@@ -96,11 +98,13 @@ def place(
     x, y, names = _run(job, circuit.name, time_limit)
     cells = circuit.num_cells
     orientation = np.array([ORIENTATIONS.index(name) for name in names[:cells]], np.int8)
-    cell_x, cell_y = x[:cells] * site, y[:cells] * site
+    cell_x = np.asarray(x[:cells] * site, np.float64)
+    cell_y = np.asarray(y[:cells] * site, np.float64)
     pin_x, pin_y = place_pins(circuit, technology, cell_x, cell_y, orientation)
     lines = tuple(Row(0.0, number * row, columns, "N" if number % 2 == 0 else "FS") for number in range(rows))
     die = (0.0, 0.0, columns * site, rows * row)
-    return Layout(die, lines, cell_x, cell_y, orientation, width, pin_x, pin_y, port_x * site, port_y * site)
+    at_x, at_y = np.asarray(port_x * site, np.float64), np.asarray(port_y * site, np.float64)
+    return Layout(die, lines, cell_x, cell_y, orientation, width, pin_x, pin_y, at_x, at_y)
 
 
 def spread_ports(count: int, width: int, height: int) -> tuple[Longs, Longs]:
@@ -118,7 +122,8 @@ def spread_ports(count: int, width: int, height: int) -> tuple[Longs, Longs]:
 
 def _nets(circuit: Circuit, offset_x: Longs, offset_y: Longs) -> dict[str, Longs]:
     """Nets with at least two ends and no clock pin, as arrays for the worker."""
-    is_clock = circuit.pin_values([[port.role == Role.CLOCK for port in t.ports] for t in circuit.types], np.bool_)
+    roles = [[port.role == Role.CLOCK for port in kind.ports] for kind in circuit.types]
+    is_clock = circuit.pin_values(roles, np.bool_).astype(np.bool_)
     connected = np.flatnonzero(circuit.pin_net >= 0)
     ports = np.flatnonzero(circuit.port_net >= 0)
     net = np.concatenate([circuit.pin_net[connected], circuit.port_net[ports]]).astype(np.int64)

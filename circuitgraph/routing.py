@@ -71,7 +71,8 @@ def spanning_tree(x: Longs, y: Longs) -> tuple[Longs, Longs]:
     """Rectilinear minimum spanning tree from point 0.
 
     Args:
-        x, y: int64 [n].
+        x: int64 [n].
+        y: int64 [n].
 
     Returns:
         Rank at which each point joins (int64 [n], 0 for point 0) and its parent (int64 [n], -1 for point 0).
@@ -98,7 +99,8 @@ def _kernel_trees(start: Any, x: Any, y: Any) -> Any:
 
     Args:
         start: int64 [nets + 1] into x and y, the driver first.
-        x, y: int64 [E], nm.
+        x: int64 [E], nm.
+        y: int64 [E], nm.
     """
     points = len(x)
     rank, parent = np.zeros(points, np.int64), np.full(points, -1, np.int64)
@@ -143,6 +145,8 @@ def _kernel_shapes(
     Args:
         edges: int64 [edges], point at the far end of each, in routing order.
         parent: int64 [E], point at the near end.
+        x: int64 [E], nm.
+        y: int64 [E], nm.
         usage: float64 [pairs, 2, gy, gx], nm of wire, filled here; axis 1 is horizontal, vertical.
         capacity: float64 [pairs, 2], nm of wire that fits a cell.
         limits: int64 [pairs - 1], nm, longest edge that starts on each pair.
@@ -198,6 +202,9 @@ def route(circuit: Circuit, layout: Layout, technology: Technology, grid: float 
     """RC trees of all nets that have a driver and a sink: a pattern-routed estimate, not post-route.
 
     Args:
+        circuit: a mapped netlist.
+        layout: its placement.
+        technology: layers and vias.
         grid: m, side of a cell of the usage grid.
 
     Raises:
@@ -300,7 +307,9 @@ def _trees(
     corner_y = np.where(leaves_flat, y[source], y[child])
     middle_x = np.where(bent, (corner_x + x[child]) // 2, (x[source] + x[child]) // 2)
     middle_y = np.where(bent, (corner_y + y[child]) // 2, (y[source] + y[child]) // 2)
-    first_crowd = _crowd(share, pair[edge], first == horizontal, (x[source] + corner_x) // 2, (y[source] + corner_y) // 2, side)
+    first_crowd = _crowd(
+        share, pair[edge], first == horizontal, (x[source] + corner_x) // 2, (y[source] + corner_y) // 2, side
+    )
     second_crowd = _crowd(share, pair[edge], second == horizontal, middle_x, middle_y, side)
     first_c = first_length * capacitance[first] * (COUPLING[0] + COUPLING[1] * first_crowd)
     second_c = second_length * capacitance[second] * (COUPLING[0] + COUPLING[1] * second_crowd)
@@ -337,7 +346,7 @@ def _trees(
     at_x[corner_row], at_y[corner_row] = corner_x[bent] * 1e-9, corner_y[bent] * 1e-9
     ohm, farad = np.round(ohm * OHM_STEPS) / OHM_STEPS, np.round(farad * FARAD_STEPS) / FARAD_STEPS
     starts = np.concatenate([[0], np.cumsum(np.bincount(nets, minlength=circuit.num_nets))])
-    length = np.bincount(net[edge], weights=(dx + dy) * 1e-9, minlength=circuit.num_nets)
+    length = np.bincount(net[edge], weights=(dx + dy) * 1e-9, minlength=circuit.num_nets).astype(np.float64)
     return Wires(starts, pin, up, ohm, farad, at_x, at_y, length, share)
 
 
@@ -345,4 +354,5 @@ def _crowd(share: Floats, pair: Longs, is_horizontal: npt.NDArray[np.bool_], x: 
     """Share of the tracks taken around a place, at most 1."""
     row = np.minimum(y // side, share.shape[2] - 1)
     column = np.minimum(x // side, share.shape[3] - 1)
-    return np.minimum(share[pair, np.where(is_horizontal, 0, 1), row, column], 1.0)
+    found: Floats = np.minimum(share[pair, np.where(is_horizontal, 0, 1), row, column], 1.0)
+    return found

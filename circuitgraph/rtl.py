@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     import networkx as nx
 
 ONE_BIT = frozenset(
-    "Eq NotEq Eql NotEql LessThan GreaterThan LessEq GreaterEq Land Lor Ulnot Uand Uor Uxor Unand Unor Uxnor".split()
-)
+    ("Eq", "NotEq", "Eql", "NotEql", "LessThan", "GreaterThan", "LessEq", "GreaterEq", "Land", "Lor", "Ulnot")
+) | frozenset(("Uand", "Uor", "Uxor", "Unand", "Unor", "Uxnor"))
 RECURSION = 20_000
 
 
@@ -162,7 +162,11 @@ def _syntax_error() -> dict[str, Any] | None:
         if len(parts) == 3 and parts[0] == "rtl.v" and parts[1].isdigit() and "error" in parts[2]:
             text = parts[2].strip().removeprefix("error:").strip()
             if "syntax error" in text or "Malformed" in text or "invalid module item" in text:
-                return {"error": "syntax", "line": parts[1], "text": f"has a {text}" if text == "syntax error" else text}
+                return {
+                    "error": "syntax",
+                    "line": parts[1],
+                    "text": f"has a {text}" if text == "syntax error" else text,
+                }
     return None
 
 
@@ -278,14 +282,15 @@ class _Graph:
         if kind == "DFEvalValue":
             return int(node.value) if isinstance(node.value, int) else None
         if kind == "DFTerminal":
-            binds = self.binds.get(str(node.name), ())
+            binds = self.binds.get(str(node.name), [])
             is_parameter = bool(binds) and set(self.terms[str(node.name)].termtype) & {"Parameter", "Localparam"}
             return self.value(binds[0].tree) if is_parameter else None
         if kind == "DFOperator":
             values = [self.value(operand) for operand in node.nextnodes]
             if len(values) == 2 and None not in values:
                 a, b = values
-                assert a is not None and b is not None
+                assert a is not None
+                assert b is not None
                 table = {"Plus": a + b, "Minus": a - b, "Times": a * b, "Divide": a // b if b else None}
                 return table.get(node.operator)
         return None

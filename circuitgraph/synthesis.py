@@ -223,8 +223,10 @@ def buffer_nets(circuit: Circuit, layout: Layout, buffer: CellType, limit: int =
     buffer, and the buffers are split in the same way, until the driver sees at most *limit*.
 
     Args:
-        layout: a placement of *circuit*: clusters are of neighbours.
+        circuit: a mapped netlist.
+        layout: a placement of it: clusters are of neighbours.
         buffer: cell type with one input and one output.
+        limit: most sinks of a net.
 
     Returns:
         A circuit in which the old cells, nets and ports keep their rows; new ones follow.

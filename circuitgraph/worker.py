@@ -27,8 +27,12 @@ def run_worker(
 
     Args:
         code: text of the program; files are its input and output.
+        folder: its working folder, private to this call.
         seconds: time limit; the process and all its children are killed when it ends.
-        place, subject: of the error that says so.
+        place: of the error that says so.
+        subject: of the error that says so.
+        arguments: seen as ``sys.argv[1:]``.
+        environment: variables beside those that :func:`circuitgraph.programs.run` sets.
 
     Returns:
         None when the code reached its end, else the last lines of what it printed.

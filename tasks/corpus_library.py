@@ -45,7 +45,7 @@ CHECK_SLEWS = np.array([4.0, 60.0, 550.0]) * 1e-12  # s, both indices of check t
 SITE, ROW, GRID = 0.2e-6, 1.4e-6, 5e-9  # m: site width, row height, manufacturing grid
 MICRON = 1e-6
 
-# name, direction, pitch, width (m), resistance (ohm/m), capacitance (F/m)
+# each: its name, its direction, then pitch and width in m, ohm per m, F per m
 LAYERS = (
     RoutingLayer("M1", "horizontal", 0.20e-6, 0.10e-6, 5.4e6, 1.30e-10),
     RoutingLayer("M2", "vertical", 0.20e-6, 0.10e-6, 3.8e6, 1.42e-10),
@@ -276,7 +276,7 @@ def _latch(drive: int) -> Cell:
         _combinational("D", data),
         Arc("G", (Stage(0.7), Stage(0.7), front, Stage(drive)), "rising_edge", "non_unate"),
     )
-    checks = {
+    checks: dict[str, tuple[Arc, ...]] = {
         "D": (
             Arc("G", kind="setup_falling", check=(30 * PS, 38 * PS, -0.06, 0.30)),
             Arc("G", kind="hold_falling", check=(8 * PS, 3 * PS, 0.10, -0.20)),
@@ -444,7 +444,7 @@ def _cell_lines(cell: Cell) -> list[str]:
     return [*lines, "  }"]
 
 
-HEADER = f"""/* Standard-cell library of circuitgraph-learn, computed by tasks/corpus_library.py. Licence: Apache-2.0. */
+HEADER = f"""/* Cell library of circuitgraph-learn, computed by tasks/corpus_library.py. Licence: Apache-2.0. */
 library ({NAME}) {{
   technology (cmos);
   delay_model : table_lookup;

@@ -143,7 +143,7 @@ TIMING = (
 
 NETLISTS = (
     Design("add_ripple_16", "adder/add_ripple", {"W": 16}),
-    Design("add_ripple_fa_32", "adder/add_ripple", {"W": 32}, full_adders=True),
+    Design("add_ripple_fa_64", "adder/add_ripple", {"W": 64}, full_adders=True),
     Design("add_lookahead_32", "adder/add_lookahead", {"GROUPS": 8}),
     Design("add_kogge_stone_32", "adder/add_kogge_stone", {"W": 32, "STEPS": 5}),
     Design("add_select_24", "adder/add_select", {"BLOCKS": 6, "B": 4}),
@@ -206,7 +206,7 @@ def rebuild(
     wanted = None if only is None else set(only)
     unknown = (wanted or set()) - {design.name for design in (*TIMING, *NETLISTS, *AIGS)}
     if unknown:
-        raise CircuitError("corpus", f"design {sorted(unknown)[0]!r}", "is in no recipe", "see tasks/corpus_recipe.py")
+        raise CircuitError("corpus", f"design {min(unknown)!r}", "is in no recipe", "see tasks/corpus_recipe.py")
     written = _copy_rtl(source, folder)
     say("library")
     written += corpus_library.write_library(folder / "library")
@@ -331,7 +331,7 @@ def one_cell_a_line(text: str) -> str:
 
 
 def compress(data: bytes) -> bytes:
-    """xz with a fixed preset: the same bytes every time.
+    """The xz file of some bytes, with a fixed preset: the same bytes every time.
 
     >>> len(compress(b"a" * 1000)) < 200
     True
@@ -479,7 +479,7 @@ def _made(name: str) -> tuple[str, str]:
         return WHAT, "parasitics"
     if name.endswith(".def.xz"):
         return "placed with coloquinte", "placement"
-    return "synthesised with pyosys, nets buffered after a first placement", "netlist"
+    return "synthesised with pyosys, nets buffered after a first placement", "placed"
 
 
 def read_manifest(folder: Path) -> list[dict[str, str]]:

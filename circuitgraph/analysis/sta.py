@@ -38,7 +38,8 @@ class Timing:
 
     | field | type, shape | meaning |
     |---|---|---|
-    | arrival, slew | float64 [P + T, 4] | s; late rise, late fall, early rise, early fall; NaN where there is none |
+    | arrival, slew | float64 [P + T, 4] | s; late rise, late fall, early rise, early fall; NaN where there is none;
+      of a bidirectional pin its load half, as in OpenSTA's dumps |
     | endpoints | Candidates | the worst pair of each endpoint and kind of check |
     | load | float64 [N, 4] | F on every net |
     | state_slew, state_arrival | float64 [V, 4], [V, K, 4] | by node and plane; infinite where there is none |
@@ -94,6 +95,7 @@ def analyse(
     delay_model: str = "lumped_cap",
     default_wire_load: bool = True,
     port_load_hides_wire: bool = True,
+    shared_reduction: bool = True,
     blocks: Sequence[tuple[int, int]] | None = None,
     black_box: bool = False,
     break_loops: bool = False,
@@ -106,6 +108,8 @@ def analyse(
         delay_model: "lumped_cap" (no wire delay) or "elmore" (Elmore delay to every sink, slews degrade).
         default_wire_load: nets without parasitics get the library's default wire load, as in OpenSTA.
         port_load_hides_wire: a net whose port has ``set_load`` has no wire capacitance, as in OpenSTA 2.0.17.
+        shared_reduction: nets with parasitics are loaded with the early pin capacitances for late times too, as in
+            OpenSTA 2.0.17, which reduces a net once (it matters where a library gives capacitance ranges).
         blocks: consecutive ranges of the levelled order of nodes; state is carried only over their frontier.
         black_box, break_loops: see :func:`circuitgraph.analysis.sta_prepare.prepare`.
 
@@ -119,7 +123,13 @@ def analyse(
     prepared = circuit
     if delay_model not in DELAY_MODELS:
         raise CircuitError("--delay-model", repr(delay_model), f"must be one of {', '.join(DELAY_MODELS)}", "choose one")
-    load = net_loads(prepared, wires, default_wire_load=default_wire_load, port_load_hides_wire=port_load_hides_wire)
+    load = net_loads(
+        prepared,
+        wires,
+        default_wire_load=default_wire_load,
+        port_load_hides_wire=port_load_hides_wire,
+        shared_reduction=shared_reduction,
+    )
     boundary = boundary_of(prepared, load)
     slew, arrival, peak = sweep(prepared, load, net_delays(prepared, wires, delay_model), boundary, blocks)
     rows = liberty_checks(prepared, slew, boundary.clock_slew(prepared, slew))
@@ -127,8 +137,8 @@ def analyse(
     return Timing(
         prepared=prepared,
         delay_model=delay_model,
-        arrival=merged(arrival)[: prepared.num_places],
-        slew=ordered(slew[: prepared.num_places]),
+        arrival=merged(arrival)[prepared.nodes.load_half],
+        slew=ordered(slew[prepared.nodes.load_half]),
         endpoints=endpoints,
         load=load,
         state_slew=slew,
@@ -158,8 +168,15 @@ def ordered(slew: FloatArray) -> FloatArray:
 # -- wires -------------------------------------------------------------------------------------
 
 
-def net_loads(prepared: Prepared, wires: Any, *, default_wire_load: bool, port_load_hides_wire: bool) -> FloatArray:
-    """F on every net, float64 [N, 4]: wire, pins, and what constraints add at ports."""
+def net_loads(
+    prepared: Prepared,
+    wires: Any,
+    *,
+    default_wire_load: bool = True,
+    port_load_hides_wire: bool = True,
+    shared_reduction: bool = True,
+) -> FloatArray:
+    """F on every net, float64 [N, 4]: wire, pins, and what constraints add at ports; the options as in :func:`analyse`."""
     circuit, constraints = prepared.circuit, prepared.constraints
     wire = np.zeros(circuit.num_nets)
     annotated = np.zeros(circuit.num_nets, np.bool_)
@@ -171,7 +188,10 @@ def net_loads(prepared: Prepared, wires: Any, *, default_wire_load: bool, port_l
         wire = np.where(annotated, wire, model.length(prepared.fan_out) * model.capacitance)
     for net, value in constraints.net_load.items():
         wire[net] = value
-    load = prepared.pin_load + wire[:, None]
+    pins = prepared.pin_load.copy()
+    if shared_reduction:
+        pins[annotated, :2] = pins[annotated, 2:]
+    load = pins + wire[:, None]
     outside = constraints.load
     if len(outside):
         for port in np.flatnonzero((outside > 0).any(axis=1)).tolist():

@@ -83,7 +83,8 @@ def _propagate(
                     continue
                 found = function.value(known)
                 if found < 2:
-                    value[first + port] = found
+                    if cell_type.ports[port].direction == Direction.OUTPUT:
+                        value[first + port] = found
                     set_net(int(circuit.pin_net[first + port]), found)
         cells.clear()
 

@@ -261,9 +261,15 @@ def node_name(circuit: Circuit, nodes: Nodes, node: int) -> str:
     return circuit.port_names.text(place - circuit.num_pins)
 
 
-def is_searched(library: Library) -> BoolArray:
-    """Whether each arc of the library carries delays and is walked, bool [A]."""
-    return np.asarray((library.arc_timing <= LAST_DELAY) & ~np.isin(library.arc_timing, NOT_SEARCHED))
+def is_walked(library: Library) -> BoolArray:
+    """Whether each arc of the library carries delays and is walked, bool [A].
+
+    Preset and clear arcs are not (OpenSTA's default), nor is the way of data through a transparent latch.
+    """
+    through = np.array([cell_type.kind.startswith("latch") for cell_type in library.types] or [False], np.bool_)
+    latch = through[library.arc_type] & (library.arc_timing <= TimingType.COMBINATIONAL_FALL)
+    walked = (library.arc_timing <= LAST_DELAY) & ~np.isin(library.arc_timing, NOT_SEARCHED)
+    return np.asarray(walked & ~latch)
 
 
 def sense_mask(positive: bool, negative: bool) -> int:
@@ -279,7 +285,7 @@ __all__ = [
     "cell_arcs",
     "disabled",
     "edge_masks",
-    "is_searched",
+    "is_walked",
     "levelled",
     "library_rows",
     "net_arcs",

@@ -150,7 +150,7 @@ def _kernel_sweep(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - o
                     if has_wires:
                         delay = wire[node, column & 1] * derate[1 if column < 2 else 3]
                         spread = wire[node, 2 + (column & 1)]
-                    if one != two and one >= 0 and two >= 0:
+                    if one != two:
                         delay += crossing[one, two, 1] * value
                         value *= crossing[one, two, 0]
                     if spread > 0.0:

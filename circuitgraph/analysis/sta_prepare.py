@@ -36,7 +36,7 @@ class Prepared:
     | value | int8 [P + T] | logic constants, 2 = none |
     | pin_load | float64 [N, 4] | F of all pins and ports on a net |
     | fan_out | int32 [N] | loads of a net |
-    | corner | int8 [V] | row of the library's thresholds, -1 of terminals |
+    | corner | int8 [V] | row of the library's thresholds; terminals and black boxes have the first |
     | clock_edges | node -> bits | clocks that reach a node: bit 4 c + 2 edge of the pin + edge of the source |
     """
 
@@ -96,7 +96,7 @@ def prepare(
     of_cells = reduced(of_cells, cell, circuit, library, nodes, value)
     is_check = library.is_check[of_cells.library_arc]
     checks = of_cells.take(is_check)
-    delays = of_cells.take(graph.is_searched(library)[of_cells.library_arc])
+    delays = of_cells.take(graph.is_walked(library)[of_cells.library_arc])
     wires = graph.net_arcs(nodes, circuit.num_nets)
     constant = value[nodes.place] < 2
     keep = ~graph.disabled(wires, nodes, library, constraints) & ~constant[wires.source] & ~constant[wires.target]
@@ -155,8 +155,8 @@ def unclocked_starts(prepared: Prepared) -> IntArray:
 
 
 def _corners(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) -> ByteArray:
-    by_type = np.where(rows >= 0, library.corner[rows], -1) if len(rows) and len(library.corner) else np.zeros(0, np.int32)
-    by_place = np.full(circuit.num_pins + circuit.num_ports, -1, np.int8)
+    by_type = np.where(rows >= 0, library.corner[rows], 0) if len(rows) and len(library.corner) else np.zeros(0, np.int32)
+    by_place = np.zeros(circuit.num_pins + circuit.num_ports, np.int8)
     if circuit.num_cells:
         by_place[: circuit.num_pins] = by_type[circuit.cell_type[circuit.pin_cell]]
     return by_place[nodes.place]

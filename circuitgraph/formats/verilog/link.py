@@ -16,11 +16,10 @@ import numpy.typing as npt
 
 from circuitgraph.cell_types import opaque_type
 from circuitgraph.circuit import Bus, CellType, Direction, NetRole, Port, Role
-from circuitgraph.design import CONSTANT_NAMES, Design, Module
+from circuitgraph.design import Design, Module
 from circuitgraph.errors import CircuitError, Notes, nearest
 from circuitgraph.formats.verilog.masters import guessed_ports, internal_type, port_bits, supply_role
-from circuitgraph.formats.verilog.raw import OPEN, ZERO, Names, RawModule
-from circuitgraph.formats.verilog.tokens import Tokens
+from circuitgraph.formats.verilog.raw import OPEN, ZERO, Names, RawModule, bit_indices
 from circuitgraph.names import NO_BIT, NameTable, split_bit
 
 IntArray = npt.NDArray[np.int32]
@@ -28,9 +27,22 @@ LongArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 DROPPED = -2
-_NUMBERED_NET = re.compile(r"\$n[0-9]+\Z", re.ASCII)
-_NUMBERED_CELL = re.compile(r"\$c[0-9]+\Z", re.ASCII)
 _TOP_MARK = re.compile(r"\(\*\s*top\s*=\s*(?:1|32'd1|1'h1|1'b1|32'b0*1)\s*\*\)", re.ASCII)
+
+
+class Places(Protocol):
+    """Where things stand in the file, by the numbers that raw modules hold."""
+
+    text: str
+
+    def place(self, index: int, /) -> str:
+        """``file:line:column``."""
+
+    def offset(self, index: int, /) -> int:
+        """Offset in ``text``."""
+
+    def between(self, start: int, end: int, /) -> list[str]:
+        """Tokens from one number to another."""
 
 
 class TypeSource(Protocol):
@@ -117,7 +129,7 @@ class Linker:
         self,
         modules: list[RawModule],
         names: Names,
-        tokens: Tokens,
+        tokens: Places,
         library: TypeSource | None,
         black_box: bool,
         leaf_modules: Collection[str],
@@ -135,7 +147,7 @@ class Linker:
         self.masters: list[CellType | str | None] = [None] * len(names.masters)
         self.interfaces: list[Interface | None] = [None] * len(names.masters)
 
-    def without_duplicates(self, modules: list[RawModule], tokens: Tokens) -> dict[str, RawModule]:
+    def without_duplicates(self, modules: list[RawModule], tokens: Places) -> dict[str, RawModule]:
         """Modules by name; two of one name must be the same text."""
         found: dict[str, RawModule] = {}
         for module in modules:
@@ -325,8 +337,7 @@ class Linker:
                 mine = columns.inst[conns] == inst
                 whole = mine & (width % array.size == 0) & (width > 0)
                 width[whole] //= array.size
-            key = (master << 32) + columns.port[conns].astype(np.int64) + (1 << 30)
-            pairs, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+            pairs, first, inverse = distinct_pairs(master, columns.port[conns])
             widest = np.zeros(len(pairs), np.int64)
             np.maximum.at(widest, inverse, width)
             for place in np.argsort(first, kind="stable").tolist():
@@ -401,9 +412,7 @@ class Linker:
             net_constant=net_constant,
             net_role=net_role,
             net_names=names,
-            cell_names=NameTable.of(
-                [b"" if _NUMBERED_CELL.match(name) else name.encode("latin-1") for name in raw.inst_name], np.array(raw.inst_bit, np.int64), prefix="$c"
-            ),
+            cell_names=raw.cell_table(),
             alias_names=alias_names,
             alias_net=alias_net,
             buses=(
@@ -442,7 +451,7 @@ class Linker:
 
     def pins(self, raw: RawModule, columns: _Columns) -> tuple[LongArray, IntArray]:
         """Start of each cell's pins, and the reference on each pin."""
-        base, width, by_conn = self.slots(raw, columns)
+        base, width = self.slots(raw, columns)
         if raw.arrays:
             self.deal_out(raw, columns, width)
         totals = np.array([0 if face is None else face.total for face in self.interfaces], np.int64)
@@ -456,6 +465,9 @@ class Linker:
         if len(twice):
             conn = np.flatnonzero(real & (first == twice[0]))[1]
             raise self.cell_error(raw, columns, int(conn), "is connected twice", "keep one connection")
+        if (columns.width == 1).all() and (width == 1).all():
+            pin_bits[first[real]] = columns.bits[real]
+            return pin_start, pin_bits
         start = np.cumsum(columns.width) - columns.width
         conn_of = np.repeat(np.arange(len(columns.width)), columns.width)
         place = np.arange(len(columns.bits)) - start[conn_of]
@@ -479,7 +491,6 @@ class Linker:
                 if self.strict:
                     raise error
                 self.notes.add("connection of another width: cut, or left open", error.place)
-        del by_conn
         return pin_start, pin_bits
 
     @staticmethod
@@ -488,13 +499,12 @@ class Linker:
         bits = columns.bits[start[conn] : start[conn] + columns.width[conn]]
         return bool((bits < OPEN).all())
 
-    def slots(self, raw: RawModule, columns: _Columns) -> tuple[LongArray, LongArray, LongArray]:
+    def slots(self, raw: RawModule, columns: _Columns) -> tuple[LongArray, LongArray]:
         """First pin (DROPPED: a supply pin that the type lacks) and width of each connection's port."""
         if not len(columns.port):
             none = np.zeros(0, np.int64)
-            return none, none, none
-        key = (columns.master[columns.inst].astype(np.int64) << 32) + columns.port.astype(np.int64) + (1 << 30)
-        pairs, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+            return none, none
+        pairs, first, inverse = distinct_pairs(columns.master[columns.inst], columns.port)
         base = np.zeros(len(pairs), np.int64)
         width = np.zeros(len(pairs), np.int64)
         for place, (pair, conn) in enumerate(zip(pairs.tolist(), first.tolist(), strict=True)):
@@ -517,7 +527,7 @@ class Linker:
                 way_out = nearest(name, face.by_name, f"its ports are {', '.join(face.names[:8])}")
                 raise self.cell_error(raw, columns, conn, "is not a port of it", way_out)
             base[place], width[place] = found
-        return base[inverse], width[inverse], inverse
+        return base[inverse], width[inverse]
 
     def cell_error(
         self, raw: RawModule, columns: _Columns, conn: int, rule: str, way_out: str, whole: bool = False
@@ -548,6 +558,27 @@ class Linker:
             parts.append(bits)
         columns.bits = np.concatenate(parts) if parts else columns.bits
         columns.width = widths
+
+
+def distinct_pairs(master: LongArray | IntArray, port: IntArray) -> tuple[LongArray, LongArray, LongArray]:
+    """Distinct (type, port) pairs as ``type << 32 | port + 2**30``, their first places, and the pair of each place."""
+    low = int(port.min()) if len(port) else 0
+    span = int(port.max()) - low + 1 if len(port) else 1
+    size = span * (int(master.max()) + 1) if len(master) else 0
+    if size > 4 * len(port) + 1024:
+        key = (master.astype(np.int64) << 32) + port.astype(np.int64) + (1 << 30)
+        pairs, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+        return pairs, first, inverse
+    dense = master.astype(np.int64)
+    dense *= span
+    dense += port
+    dense -= low
+    at = np.full(size, -1, np.int64)
+    at[dense[::-1]] = np.arange(len(port) - 1, -1, -1)
+    used = np.flatnonzero(at >= 0)
+    rank = np.zeros(size, np.int64)
+    rank[used] = np.arange(len(used))
+    return ((used // span) << 32) + (used % span + low) + (1 << 30), at[used], rank[dense]
 
 
 class NetRows:
@@ -639,17 +670,7 @@ class NetRows:
     ) -> tuple[NameTable, npt.NDArray[np.int8], npt.NDArray[np.int8], NameTable, IntArray]:
         """Names, constants and roles of the nets; names and nets of the aliases."""
         raw = self.raw
-        bases: list[bytes] = []
-        bits: list[int] = []
-        for _, base, left, right in raw.segments:
-            raw_base = b"" if _NUMBERED_NET.match(base) else base.encode("latin-1")
-            indices = bit_indices(left, right)
-            bases += [raw_base] * len(indices)
-            bits += [NO_BIT if index is None else index for index in indices]
-        names = NameTable.of(
-            [bases[row] for row in self.kept.tolist()] + [CONSTANT_NAMES[value] for value in self.constants],
-            [bits[row] for row in self.kept.tolist()] + [NO_BIT] * len(self.constants),
-        )
+        names = raw.net_table(self.kept, self.constants, "$n")
         constant = np.full(len(names), -1, np.int8)
         role = np.zeros(len(names), np.int8)
         for place, value in enumerate(self.constants, len(self.kept)):
@@ -660,17 +681,12 @@ class NetRows:
             role[at] = int(NetRole.POWER if value else NetRole.GROUND)
         lost = np.ones(self.rows, np.bool_)
         lost[self.kept] = False
-        others = [row for row in np.flatnonzero(lost).tolist() if bases[row]]
-        alias_names = NameTable.of([bases[row] for row in others], [bits[row] for row in others], prefix="$a")
-        return names, constant, role, alias_names, self.row_of[others].astype(np.int32)
-
-
-def bit_indices(left: int | None, right: int) -> list[int | None]:
-    """Bus index of each bit of a range in order, or [None] for a scalar."""
-    if left is None:
-        return [None]
-    step = -1 if left >= right else 1
-    return list(range(left, right + step, step))
+        others = np.flatnonzero(lost)
+        aliases = raw.net_table(others, (), "$a")
+        named = np.flatnonzero(np.diff(aliases.start))
+        if len(named) < len(others):
+            aliases, others = aliases.take(named), others[named]
+        return names, constant, role, aliases, self.row_of[others].astype(np.int32)
 
 
 def decode_name(latin: str) -> str:

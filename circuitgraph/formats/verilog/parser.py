@@ -51,12 +51,23 @@ def parse(source: SourceText) -> tuple[list[RawModule], Names, Tokens]:
     Raises:
         CircuitError: the text is no structural Verilog.
     """
-    parser = _Parser(source)
+    parser = Parser(source)
     parser.file()
     return parser.modules, parser.names, parser.tokens
 
 
-class _Parser:
+def header_of(source: SourceText) -> Parser | None:
+    """A parser that has read the header of the first module of *source*; None where no module stands first."""
+    parser = Parser(source)
+    tokens = parser.tokens
+    index = tokens.index
+    if tokens.peek() not in {"module", "macromodule"}:
+        return None
+    parser.start_module(index, False)
+    return parser
+
+
+class Parser:
     """One pass over the tokens; the module being read is the only state beside the results."""
 
     def __init__(self, source: SourceText) -> None:
@@ -96,19 +107,8 @@ class _Parser:
     def read_module(self, is_cell: bool) -> RawModule:
         """One module, from its first word to endmodule or endprimitive."""
         index = self.tokens.index
-        opening = self.tokens.take()
-        closing = "endprimitive" if opening == "primitive" else "endmodule"
-        name = self.tokens.peek()
-        if not name:
-            raise self.tokens.unfinished()
-        if not is_name(name) or name in KEYWORDS:
-            raise self.error(self.tokens.index, syntax(0, name, "a module name"))
-        module = self.module = RawModule(plain(name), index, is_cell=is_cell, is_primitive=opening == "primitive")
-        self.scope = Scope(module, self.budget)
-        self.scope.used = self.spent
-        self.tokens.take()
-        start = self.tokens.index
-        self.guarded(self.header, self.tokens.statement(), start)
+        module = self.start_module(index, is_cell)
+        closing = "endprimitive" if module.is_primitive else "endmodule"
         if module.is_primitive:
             self.skip_rest(closing)
         else:
@@ -120,6 +120,22 @@ class _Parser:
         self.guarded(self.finish_ports, [], index)
         self.spent = self.scope.used
         module.conn_start.append(len(module.conn_port))
+        return module
+
+    def start_module(self, index: int, is_cell: bool) -> RawModule:
+        """A module's first statement."""
+        opening = self.tokens.take()
+        name = self.tokens.peek()
+        if not name:
+            raise self.tokens.unfinished()
+        if not is_name(name) or name in KEYWORDS:
+            raise self.error(self.tokens.index, syntax(0, name, "a module name"))
+        module = self.module = RawModule(plain(name), index, is_cell=is_cell, is_primitive=opening == "primitive")
+        self.scope = Scope(module, self.budget)
+        self.scope.used = self.spent
+        self.tokens.take()
+        start = self.tokens.index
+        self.guarded(self.header, self.tokens.statement(), start)
         return module
 
     def items(self, closing: str) -> None:

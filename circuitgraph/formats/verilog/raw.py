@@ -5,17 +5,33 @@ References to nets are integers: a row of the module's nets, or one of the negat
 
 from __future__ import annotations
 
+import re
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
 
 from circuitgraph.cell_types import gate_type, tristate_type
 from circuitgraph.circuit import CellType, Direction
+from circuitgraph.design import CONSTANT_NAMES
 from circuitgraph.errors import Notes
+from circuitgraph.names import NO_BIT, NameTable
 
 OPEN = -1
 ZERO, ONE, UNKNOWN = -2, -3, -4
 CONSTANT_CODES = {"0": ZERO, "1": ONE, "x": UNKNOWN, "z": OPEN, "?": OPEN}
-NO_RANGE = None
+_NUMBERED_NET = re.compile(r"\$n[0-9]+\Z", re.ASCII)
+_NUMBERED_CELL = re.compile(r"\$c[0-9]+\Z", re.ASCII)
+
+
+def bit_indices(left: int | None, right: int) -> list[int | None]:
+    """Bus index of each bit of a range in order, or [None] for a scalar."""
+    if left is None:
+        return [None]
+    step = -1 if left >= right else 1
+    return list(range(left, right + step, step))
 
 
 @dataclass(slots=True)
@@ -106,6 +122,26 @@ class RawModule:
     overrides: dict[int, int] = field(default_factory=dict)
     alias_a: array[int] = field(default_factory=lambda: array("i"))
     alias_b: array[int] = field(default_factory=lambda: array("i"))
+
+    def cell_table(self) -> NameTable:
+        """Names of the cells."""
+        bases = [b"" if _NUMBERED_CELL.match(name) else name.encode("latin-1") for name in self.inst_name]
+        return NameTable.of(bases, np.array(self.inst_bit, np.int64), prefix="$c")
+
+    def net_table(self, rows: npt.NDArray[np.int64], constants: Sequence[int], prefix: str) -> NameTable:
+        """Names of the given rows, then of constants."""
+        bases: list[bytes] = []
+        bits: list[int] = []
+        for _, base, left, right in self.segments:
+            raw_base = b"" if _NUMBERED_NET.match(base) else base.encode("latin-1")
+            indices = bit_indices(left, right)
+            bases += [raw_base] * len(indices)
+            bits += [NO_BIT if index is None else index for index in indices]
+        return NameTable.of(
+            [bases[row] for row in rows.tolist()] + [CONSTANT_NAMES[value] for value in constants],
+            [bits[row] for row in rows.tolist()] + [NO_BIT] * len(constants),
+            prefix=prefix,
+        )
 
 
 @dataclass(slots=True)

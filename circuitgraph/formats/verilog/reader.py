@@ -89,6 +89,11 @@ def read_design(
     strict: bool,
 ) -> Design:
     """The modules of a file's bytes, linked."""
+    if len(data) >= FAST_FROM:
+        from circuitgraph.formats.verilog.fast import parse_fast
+
+        found = parse_fast(data, name)
+        if found is not None:
+            return Linker(*found, library, black_box, leaf_modules, strict).design(name)
     modules, names, tokens = parse(SourceText.of(data, name))
-    linker = Linker(modules, names, tokens, library, black_box, leaf_modules, strict)
-    return linker.design(name)
+    return Linker(modules, names, tokens, library, black_box, leaf_modules, strict).design(name)

@@ -1,0 +1,107 @@
+"""Plots as inline SVG: matplotlib through its object interface, reproducible bytes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+COLOURS = ("#2f6db3", "#c4572b", "#3a8a5f", "#7a5aa6", "#8a8f98")
+RASTER_FROM = 1500
+"""Points from which a scatter is rasterised."""
+
+
+def _figure(width: float = 5.2, height: float = 3.4) -> tuple[Any, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+
+    mpl.rcParams["svg.fonttype"] = "none"
+    mpl.rcParams["svg.hashsalt"] = "circuitgraph"
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.grid(True, color="#e6e9ee", linewidth=0.7)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _svg(figure: Any) -> str:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    text = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
+    found = text.getvalue()
+    return found[found.index("<svg") :]
+
+
+def curves(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str, log: bool = False) -> str:
+    """Lines by name: (x, y) each."""
+    if not any(len(points[0]) for points in series.values()):
+        return ""
+    figure, axes = _figure()
+    for (name, (across, up)), colour in zip(series.items(), COLOURS * 3, strict=False):
+        axes.plot(across, up, color=colour, linewidth=1.6, label=name)
+    axes.set(xlabel=x, ylabel=y)
+    if log:
+        axes.set_yscale("log")
+    if len(series) > 1:
+        axes.legend(frameon=False, fontsize=9)
+    return _svg(figure)
+
+
+def scatter(truth: npt.ArrayLike, series: Mapping[str, npt.ArrayLike], x: str, y: str) -> str:
+    """Predictions against a truth, with the diagonal."""
+    across = np.asarray(truth, np.float64)
+    figure, axes = _figure(4.6, 4.0)
+    kept = [across[np.isfinite(across)]]
+    for (name, values), colour in zip(series.items(), COLOURS, strict=False):
+        up = np.asarray(values, np.float64)
+        keep = np.isfinite(across) & np.isfinite(up)
+        kept.append(up[keep])
+        many = int(keep.sum()) > RASTER_FROM
+        axes.scatter(across[keep], up[keep], s=9, alpha=0.5, color=colour, label=name, linewidths=0, rasterized=many)
+    flat = np.concatenate(kept)
+    if len(flat):
+        ends = [float(flat.min()), float(flat.max())]
+        axes.plot(ends, ends, color="#8a8f98", linewidth=1, linestyle="--")
+    axes.set(xlabel=x, ylabel=y)
+    axes.legend(frameon=False, fontsize=9)
+    return _svg(figure)
+
+
+def histogram(series: Mapping[str, npt.ArrayLike], x: str, zero_line: bool = False) -> str:
+    """Counts over common bins."""
+    clean = {name: np.asarray(values, np.float64) for name, values in series.items()}
+    clean = {name: values[np.isfinite(values)] for name, values in clean.items()}
+    flat = np.concatenate(list(clean.values())) if clean else np.zeros(0)
+    if not len(flat):
+        return ""
+    figure, axes = _figure()
+    edges = np.histogram_bin_edges(flat, bins=40)
+    for (name, values), colour in zip(clean.items(), COLOURS, strict=False):
+        axes.hist(values, bins=edges, color=colour, alpha=0.55, label=name)
+    if zero_line and edges[0] < 0 < edges[-1]:
+        axes.axvline(0.0, color="#b3261e", linewidth=1.2)
+    axes.set(xlabel=x, ylabel="endpoints")
+    if len(clean) > 1:
+        axes.legend(frameon=False, fontsize=9)
+    return _svg(figure)
+
+
+def bars(values: Mapping[str, float], y: str, ours: Sequence[str] = ()) -> str:
+    """One bar a row of a table."""
+    figure, axes = _figure(5.2, 2.6)
+    names = list(values)
+    colours = [COLOURS[0] if name in ours else "#b9c2cd" for name in names]
+    axes.barh(names[::-1], [values[name] for name in names[::-1]], color=colours[::-1])
+    axes.set(xlabel=y)
+    for row, name in enumerate(names[::-1]):
+        axes.annotate(f" {values[name]:.1f}", (values[name], row), va="center", fontsize=9)
+    return _svg(figure)
