@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from circuitgraph.circuit import CellType
 from circuitgraph.errors import Notes
-from circuitgraph.function import Function
+from circuitgraph.function import Function, Program
 
 IntArray = npt.NDArray[np.int32]
 LongArray = npt.NDArray[np.int64]
@@ -186,6 +186,7 @@ class Library:
     | port_capacitance | float64 [Q, 4] | F; columns late rise, late fall, early rise, early fall |
     | port_max_capacitance, port_max_transition | float64 [Q] | F, s; NaN where none is given |
     | port_is_clock, port_is_tristate | bool [Q] | marked as clock; has a three-state condition |
+    | port_program | tuple [Q] | an output's function as the file writes it (postfix over the type's ports), else None |
     | arc_start | int64 [K + 1] | arcs of type k |
     | arc_from, arc_to | int32 [A] | port of the type: related pin; output, or constrained pin |
     | arc_timing, arc_sense | int8 [A] | :class:`TimingType`, :class:`Sense` |
@@ -211,6 +212,7 @@ class Library:
     port_max_transition: FloatArray
     port_is_clock: BoolArray
     port_is_tristate: BoolArray
+    port_program: tuple[Program | None, ...]
     arc_start: LongArray
     arc_from: IntArray
     arc_to: IntArray
@@ -292,6 +294,7 @@ class Library:
             area=self.area[rows],
             corner=self.corner[rows],
             port_start=_starts(np.diff(self.port_start)[rows]),
+            port_program=tuple(self.port_program[port] for port in ports),
             arc_start=_starts(np.diff(self.arc_start)[rows]),
             **{name: getattr(self, name)[ports] for name in PORT_COLUMNS},
             **{name: getattr(self, name)[arcs] for name in ARC_COLUMNS},
@@ -348,6 +351,7 @@ def _joined(first: Library, second: Library) -> Library:
         thresholds=(*first.thresholds, *second.thresholds),
         port_start=np.concatenate([first.port_start, second.port_start[1:] + first.port_start[-1]]),
         arc_start=np.concatenate([first.arc_start, second.arc_start[1:] + first.arc_start[-1]]),
+        port_program=(*first.port_program, *second.port_program),
         conditions=(*first.conditions, *second.conditions),
         tables=bank,
         wire_loads=(*first.wire_loads, *second.wire_loads),

@@ -124,3 +124,9 @@ def finetune(path: str, output: str, overrides: dict[str, Any], say: Say) -> dic
     from tasks.timing.finetune import run_finetuning
 
     return run_finetuning(recipe, output, say)
+
+
+def default_pretraining(view: str) -> PretrainRecipe:
+    """The recipe that the shipped encoder of a view was made with: ``recipes/pretrain_VIEW.toml``."""
+    found: PretrainRecipe = read_recipe(Path(__file__).parent / "recipes" / f"pretrain_{view}.toml", PretrainRecipe)
+    return found

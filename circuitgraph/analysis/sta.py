@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from circuitgraph.analysis.sta_checks import Candidates, candidates, liberty_checks, worst
 from circuitgraph.analysis.sta_planes import Plane, at, edge_time, ideal_arrival, source_latency
-from circuitgraph.analysis.sta_prepare import Prepared, prepare, unclocked_starts
+from circuitgraph.analysis.sta_prepare import Prepared, prepare
 from circuitgraph.circuit import Circuit, Direction
 from circuitgraph.constraints import Constraints, PortDelay
 from circuitgraph.errors import CircuitError
@@ -308,12 +308,16 @@ def boundary_of(prepared: Prepared, load: FloatArray) -> Boundary:
                     boundary.arrival[row][2 * number + edge, 2 * early + edge] = time
     for delay in constraints.input_delays:
         _input_delay(prepared, boundary, delay, extra.get(delay.place))
-    for place in unclocked_starts(prepared).tolist():
+    for place in prepared.unclocked_ports.tolist():
         row = boundary.at(place, count)
         plane = planes.number[Plane(-1, 0, False, planes.tag_of.get(place, 0))]
         boundary.arrival[row][plane] = extra.get(place, np.zeros(4))
     for place, tag in planes.tag_of.items():
         boundary.tag[boundary.at(int(prepared.nodes.load_half[place]), count)] = tag
+    for node in prepared.unclocked_pins.tolist():
+        row = boundary.at(node, count)
+        boundary.tag[row] = planes.unclocked_tag
+        boundary.arrival[row][planes.number[Plane(-1, 0, False)]] = 0.0
     _ideal_clocks(prepared, boundary)
     return boundary
 
@@ -410,12 +414,14 @@ def sweep(
 
 
 def ideal_arrivals(prepared: Prepared) -> FloatArray:
-    """Arrival of ideal clocks by plane (late, early), float64 [K, 2]; NaN where propagated."""
+    """Arrival of ideal clocks by plane (late, early), float64 [K, 2]; NaN where propagated; of no clock 0."""
     found = np.full((len(prepared.planes), 2), np.nan)
     for row, plane in enumerate(prepared.planes.rows):
         if plane.is_clock and not prepared.planes.clocks[plane.clock].is_propagated:
             clock = prepared.planes.clocks[plane.clock]
             found[row] = [ideal_arrival(clock, plane.edge, early) for early in (False, True)]
+        if plane.clock < 0:
+            found[row] = 0.0
     return found
 
 

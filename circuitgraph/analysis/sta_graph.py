@@ -141,8 +141,10 @@ def port_map(circuit: Circuit, library: Library, rows: IntArray) -> tuple[IntArr
     return np.array(maps, np.int32), np.array(start, np.int64)
 
 
-def cell_arcs(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) -> tuple[Arcs, IntArray]:
+def cell_arcs(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) -> tuple[Arcs, IntArray, IntArray]:
     """All Liberty arcs of all cells into connected pins, checks included, and the cell of each, in cell order.
+
+    Behind them the nodes that have an arc to an unconnected output (they are no dead ends).
 
     An arc from an unconnected pin stays: no arrival comes through it, but a slew, that of a pin at rest (0).
     """
@@ -160,12 +162,14 @@ def cell_arcs(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) 
     usable = (source_port >= 0) & (target_port >= 0)
     source = circuit.pin_start[cell] + source_port
     target = circuit.pin_start[cell] + target_port
-    usable &= circuit.pin_net[np.where(usable, target, 0)] >= 0
+    connected = circuit.pin_net[np.where(usable, target, 0)] >= 0
+    open_ended = np.unique(nodes.load_half[source[usable & ~connected & ~library.is_check[arc]]])
+    usable &= connected
     source, target, arc, cell = source[usable], target[usable], arc[usable], cell[usable]
     is_check = library.is_check[arc]
     target = np.where(is_check, nodes.load_half[target], target).astype(np.int32)
     arcs = Arcs(nodes.load_half[source], target, arc, (edge_masks(library) * np.uint8(17))[arc])
-    return arcs, cell
+    return arcs, cell, open_ended
 
 
 def edge_masks(library: Library) -> npt.NDArray[np.uint8]:

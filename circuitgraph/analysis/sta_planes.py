@@ -44,6 +44,7 @@ class Planes:
     | rows | the planes by number |
     | tags | exceptions (rows) that hold for each tag; tag 0 has none |
     | tag_of | tag of a start place; absent = 0 |
+    | unclocked_tag | tag of clock pins that no clock reaches: they launch at time 0, without a clock; -1 none |
     """
 
     clocks: tuple[Clock, ...]
@@ -51,6 +52,7 @@ class Planes:
     tags: list[frozenset[int]] = field(default_factory=lambda: [frozenset()])
     tag_of: dict[int, int] = field(default_factory=dict)
     number: dict[Plane, int] = field(default_factory=dict)
+    unclocked_tag: int = -1
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -69,16 +71,21 @@ class Planes:
             for tag in range(len(self.tags)):
                 if plane.is_clock:
                     found[row, tag] = self.number.get(Plane(plane.clock, plane.edge, False, tag), -1)
+            if plane == Plane(-1, 0, False) and self.unclocked_tag >= 0:
+                found[row, self.unclocked_tag] = row
         return found
 
 
-def planes_of(constraints: Constraints, used_edges: dict[int, set[int]], *, unclocked: bool) -> Planes:
+def planes_of(
+    constraints: Constraints, used_edges: dict[int, set[int]], *, unclocked: bool, unclocked_registers: bool
+) -> Planes:
     """The planes that constraints ask for.
 
     Args:
         constraints: clocks and exceptions.
         used_edges: for each clock the source edges that launch data.
         unclocked: whether some start has no clock.
+        unclocked_registers: whether no clock reaches some register.
     """
     planes = Planes(constraints.clocks)
     sets: dict[frozenset[int], int] = {frozenset(): 0}
@@ -99,9 +106,12 @@ def planes_of(constraints: Constraints, used_edges: dict[int, set[int]], *, uncl
         for clock, edges in sorted(used_edges.items()):
             for edge in sorted(edges):
                 planes.add(Plane(clock, edge, False, tag))
-    if unclocked:
+    if unclocked or unclocked_registers:
         for tag in range(len(planes.tags)):
             planes.add(Plane(-1, 0, False, tag))
+    if unclocked_registers:
+        planes.unclocked_tag = len(planes.tags)
+        planes.tags.append(frozenset())
     return planes
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from circuitgraph.analysis import sta_graph as graph
-from circuitgraph.analysis.sta_constants import constants, reduced
+from circuitgraph.analysis.sta_constants import constants, programs_of, reduced
 from circuitgraph.analysis.sta_graph import Arcs, Nodes
 from circuitgraph.analysis.sta_planes import Planes, planes_of
 from circuitgraph.circuit import Circuit, Direction
 from circuitgraph.constraints import Constraints
 from circuitgraph.errors import Notes
+from circuitgraph.function import Program
 from circuitgraph.library import Library, TimingType
 
 IntArray = npt.NDArray[np.int32]
@@ -28,15 +29,19 @@ class Prepared:
 
     | field | type, shape | meaning |
     |---|---|---|
-    | arcs, cell | Arcs by target, int32 [E] | walked arcs; cell of each, -1 of net arcs |
+    | arcs | Arcs by target | walked arcs |
     | in_start | int64 [V + 1] | arcs into each node |
     | launches | bool [E] | arcs that launch data from a clock edge |
     | checks | Arcs | from the clock pin to the data pin |
     | level, order | int32 [V] | |
     | value | int8 [P + T] | logic constants, 2 = none |
+    | is_endpoint | bool [V] | a path can end here: checked, or nothing follows |
     | pin_load | float64 [N, 4] | F of all pins and ports on a net |
     | fan_out | int32 [N] | loads of a net |
     | corner | int8 [V] | row of the library's thresholds; terminals and black boxes have the first |
+    | programs | per type and port | functions as the library writes them |
+    | unclocked_ports | int32 | terminals that drive without a clock or a clocked input delay: arrival 0 |
+    | unclocked_pins | int32 | nodes that would launch but that no clock reaches |
     | clock_edges | node -> bits | clocks that reach a node: bit 4 c + 2 edge of the pin + edge of the source |
     """
 
@@ -52,10 +57,14 @@ class Prepared:
     level: IntArray
     order: IntArray
     value: ByteArray
+    is_endpoint: BoolArray
     pin_load: FloatArray
     fan_out: IntArray
     corner: ByteArray
     clock_edges: dict[int, int]
+    programs: list[list[Program | None]]
+    unclocked_ports: IntArray
+    unclocked_pins: IntArray
     planes: Planes
     notes: Notes
 
@@ -89,11 +98,12 @@ def prepare(
     notes = Notes()
     rows = graph.library_rows(circuit, library, black_box=black_box, notes=notes)
     nodes = graph.nodes_of(circuit)
-    value = constants(circuit, constraints)
-    of_cells, cell = graph.cell_arcs(circuit, library, rows, nodes)
+    programs = programs_of(circuit, library, rows)
+    value = constants(circuit, constraints, programs)
+    of_cells, cell, open_ended = graph.cell_arcs(circuit, library, rows, nodes)
     keep = ~graph.disabled(of_cells, nodes, library, constraints)
     of_cells, cell = of_cells.take(keep), cell[keep]
-    of_cells = reduced(of_cells, cell, circuit, library, nodes, value)
+    of_cells = reduced(of_cells, cell, circuit, library, nodes, value, programs)
     is_check = library.is_check[of_cells.library_arc]
     checks = of_cells.take(is_check)
     delays = of_cells.take(graph.is_walked(library)[of_cells.library_arc])
@@ -113,7 +123,8 @@ def prepare(
     for delay in constraints.input_delays:
         if delay.clock >= 0:
             used.setdefault(delay.clock, set()).add(int(delay.is_fall))
-    planes = planes_of(constraints, used, unclocked=bool(len(unclocked)))
+    idle = np.array(sorted(set(arcs.source[launches].tolist()) - set(edges)), np.int32)
+    planes = planes_of(constraints, used, unclocked=bool(len(unclocked)), unclocked_registers=bool(len(idle)))
     return Prepared(
         circuit=circuit,
         library=library,
@@ -127,13 +138,26 @@ def prepare(
         level=level,
         order=order,
         value=value,
+        is_endpoint=_endpoints(arcs, checks, nodes, constant, open_ended),
         pin_load=pin_loads(circuit, library, rows, nodes),
         fan_out=np.bincount(nodes.net[nodes.loads], minlength=circuit.num_nets).astype(np.int32),
         corner=_corners(circuit, library, rows, nodes),
         clock_edges=edges,
+        programs=programs,
+        unclocked_ports=unclocked,
+        unclocked_pins=idle,
         planes=planes,
         notes=notes,
     )
+
+
+def _endpoints(arcs: Arcs, checks: Arcs, nodes: Nodes, constant: BoolArray, open_ended: IntArray) -> BoolArray:
+    has_in, has_out, checked = (np.zeros(nodes.count, np.bool_) for _ in range(3))
+    has_in[arcs.target] = True
+    has_out[arcs.source] = True
+    has_out[open_ended] = True
+    checked[checks.target] = True
+    return np.asarray(nodes.loads & has_in & ~constant & (checked | ~has_out))
 
 
 def _launches(arcs: Arcs, library: Library) -> BoolArray:
@@ -147,11 +171,6 @@ def _unclocked(circuit: Circuit, constraints: Constraints) -> IntArray:
     known = {delay.place for delay in constraints.input_delays}
     known.update(place for clock in constraints.clocks for place in clock.sources)
     return np.array([place for place in drives.tolist() if place not in known], np.int32)
-
-
-def unclocked_starts(prepared: Prepared) -> IntArray:
-    """Terminals whose arrivals have no clock."""
-    return _unclocked(prepared.circuit, prepared.constraints)
 
 
 def _corners(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) -> ByteArray:

@@ -72,7 +72,9 @@ def test_ports_stand_on_the_border(layout: Layout) -> None:
     for count in (0, 1, 7, 100):
         x, y = spread_ports(count, 30, 14)
         assert len(x) == count
-        assert all((a in {0, 30} and 0 <= b <= 14) or (b in {0, 14} and 0 <= a <= 30) for a, b in zip(x, y, strict=True))
+        assert all(
+            (a in {0, 30} and 0 <= b <= 14) or (b in {0, 14} and 0 <= a <= 30) for a, b in zip(x, y, strict=True)
+        )
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,10 @@ def test_one_module_of_several_can_be_named(counter: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("module a(input x, output y);\n  /* two\n lines */\n  assign y = ;\nendmodule\n", "bad.v:4: Verilog: has a syntax"),
+        (
+            "module a(input x, output y);\n  /* two\n lines */\n  assign y = ;\nendmodule\n",
+            "bad.v:4: Verilog: has a syntax",
+        ),
         ("module a; endmodule\nmodule b; endmodule\n", "bad.v: top module: is not clear among 'a', 'b'"),
     ],
 )

@@ -104,8 +104,8 @@ def test_lef_holds_the_layers_and_the_shapes() -> None:
     words = cells.write_lef().split()
     assert words.count("MACRO") == len(cells.make_cells())
     assert words.count("ROUTING") == len(cells.LAYERS)
-    at = words.index("M2")
-    text = dict(zip(words[at:], words[at + 1 :], strict=False))
+    layer = words[words.index("M2") : words.index("VIA2")]
+    text = dict(zip(layer, layer[1:], strict=False))
     width, per_square = float(text["WIDTH"]) * 1e-6, float(text["RPERSQ"])
     assert per_square / width == pytest.approx(cells.LAYERS[1].resistance)
     area, edge = float(text["CPERSQDIST"]), float(text["EDGECAPACITANCE"]) * 1e-6

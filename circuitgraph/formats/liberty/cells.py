@@ -26,6 +26,7 @@ class Cell:
     | pins | its ports, internal nodes left out |
     | members | ports of each bus and bundle |
     | index | port by name |
+    | programs | the output functions as the file writes them, by port |
     """
 
     text: Text
@@ -33,12 +34,20 @@ class Cell:
     pins: list[Pin]
     members: dict[str, list[int]]
     index: dict[str, int] = field(default_factory=dict)
+    programs: dict[int, tuple[int | str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.index = {pin.name: row for row, pin in enumerate(self.pins)}
 
     def function(self, raw: str, at: int, subject: str, bit: int = 0, state: dict[str, int] | None = None) -> Function | None:
-        """The function of an expression over the ports; None where it reads something that is no port.
+        """The function of an expression over the ports; None where it reads something that is no port."""
+        program = self.program(raw, at, subject, bit, state)
+        return None if program is None else Function.of_program(program)
+
+    def program(
+        self, raw: str, at: int, subject: str, bit: int = 0, state: dict[str, int] | None = None
+    ) -> tuple[int | str, ...] | None:
+        """The postfix program of an expression over the ports; None where it reads something that is no port.
 
         Args:
             bit: place in its bus of the pin that the expression belongs to; buses in it are read at that place.
@@ -70,9 +79,7 @@ class Cell:
             program = postfix(raw, port)
         except ValueError as error:
             raise self.text.error(at, subject, f"expression {raw!r} {error}", "correct the expression") from None
-        if unknown:
-            return None
-        return Function.of_program(_with_state(program))
+        return None if unknown else tuple(_with_state(program))
 
 
 def _with_state(program: tuple[int | str, ...]) -> list[int | str]:
@@ -98,9 +105,15 @@ def cell_type(cell: Cell) -> CellType:
     """
     group = cell.group
     functions: list[Function | None] = []
-    for pin in cell.pins:
+    for row, pin in enumerate(cell.pins):
         raw = pin.get("function")
-        functions.append(_pin_function(cell, pin, raw) if raw and pin.direction in {Direction.OUTPUT, Direction.INOUT} else None)
+        program = None
+        if raw and pin.direction in {Direction.OUTPUT, Direction.INOUT}:
+            at = pin.groups[0].place("function")
+            program = cell.program(raw, at, f"function of pin {pin.name!r}", pin.bit)
+        if program is not None:
+            cell.programs[row] = program
+        functions.append(None if program is None else Function.of_program(program))
     states = group.named("ff", "ff_bank", "latch", "latch_bank")
     state = states[0] if states else None
     is_gate = bool(group.get("clock_gating_integrated_cell"))
@@ -119,10 +132,6 @@ def cell_type(cell: Cell) -> CellType:
         is_opaque=kind == "opaque" and not is_sequential,
         next_state=next_state,
     )
-
-
-def _pin_function(cell: Cell, pin: Pin, raw: str) -> Function | None:
-    return cell.function(raw, pin.groups[0].place("function"), f"function of pin {pin.name!r}", pin.bit)
 
 
 def _next_state(cell: Cell, state: Group) -> Function | None:

@@ -67,6 +67,7 @@ def _library(text: Text, group: Group, notes: Notes, file: str) -> Library:
         port_max_transition=np.array(rows.max_transition, np.float64),
         port_is_clock=np.array(rows.is_clock, np.bool_),
         port_is_tristate=np.array(rows.is_tristate, np.bool_),
+        port_program=tuple(rows.programs),
         arc_start=np.array(rows.arc_start, np.int64),
         arc_from=np.array(columns.arc_from, np.int32),
         arc_to=np.array(columns.arc_to, np.int32),
@@ -102,6 +103,7 @@ class _Rows:
         self.is_clock: list[bool] = []
         self.is_tristate: list[bool] = []
         self.power: list[tuple[str, str]] = []
+        self.programs: list[tuple[int | str, ...] | None] = []
 
 
 def _cells(text: Text, library: Group, columns: Columns, notes: Notes) -> tuple[list[CellType], _Rows]:
@@ -129,6 +131,7 @@ def _cells(text: Text, library: Group, columns: Columns, notes: Notes) -> tuple[
         rows.power += [(name, word) for inner in group.named("pg_pin") for word in inner.words]
         for pin in cell.pins:
             _port(text, pin, rows, columns.scales, defaults)
+        rows.programs += [cell.programs.get(row) for row in range(len(cell.pins))]
         rows.port_start.append(len(rows.capacitance))
         columns.read_arcs(cell, types[-1].functions)
         rows.arc_start.append(len(columns.arc_from))

@@ -90,7 +90,7 @@ class FastModule(RawModule):
         )
 
     def _gathered(self, offset: LongArray, size: IntArray, prefix: str) -> NameTable:
-        from circuitgraph.formats.verilog.kernels import _kernel_gather
+        from circuitgraph.formats.byte_kernels import _kernel_gather
 
         start = np.zeros(len(offset) + 1, np.int64)
         np.cumsum(size, out=start[1:])
@@ -176,6 +176,7 @@ def _keywords() -> tuple[list[str], npt.NDArray[np.int8]]:
 
 def _body(data: bytes, at: int, header: RawModule) -> tuple[FastModule, Names] | None:
     """Run the kernel over the body, with more room while it asks for it."""
+    from circuitgraph.formats.byte_kernels import _kernel_seed
     from circuitgraph.formats.verilog import kernels as k
 
     raw = np.frombuffer(data, np.uint8)
@@ -205,7 +206,7 @@ def _body(data: bytes, at: int, header: RawModule) -> tuple[FastModule, Names] |
         word_bytes = np.frombuffer(word_seed, np.uint8)
         lengths = np.array([len(word) for word in words], np.int32)
         whole_seed = np.frombuffer(seed, np.uint8)
-        k._kernel_seed(raw, word_bytes, lengths, *small[0])
+        _kernel_seed(raw, word_bytes, lengths, *small[0])
         _seed_nets(raw, known, len(word_seed), nets)
         inst_type = np.empty(insts + 1, np.int32)
         inst_offset = np.empty(insts + 1, np.int64)
@@ -276,7 +277,7 @@ def _seed_nets(
     raw: Bytes, known: list[tuple[str, Declared]], shift: int, nets: dict[str, npt.NDArray[np.generic]]
 ) -> None:
     """Put the nets that the header declares into the table."""
-    from circuitgraph.formats.verilog.kernels import _kernel_seed
+    from circuitgraph.formats.byte_kernels import _kernel_seed
 
     if not known:
         return

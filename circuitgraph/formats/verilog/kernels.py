@@ -3,10 +3,13 @@
 What they do not understand makes them stop with :data:`OTHER`; the whole file then goes through the parser.
 """
 
+# ruff: noqa: ANN001, ANN202, D417
+
 from __future__ import annotations
 
 import numpy as np
 
+from circuitgraph.formats.byte_kernels import BYTES, _kernel_find, _kernel_hash
 from circuitgraph.kernels import compiled
 
 DONE, OTHER, MORE = 0, 1, 2
@@ -25,7 +28,7 @@ for _byte in range(256):
         _CLASS[_byte] = 4
 
 
-@compiled("int64(Array(uint8, 1, 'C', True), int64)")
+@compiled(f"int64({BYTES}, int64)")
 def _kernel_skip(data, at):  # type: ignore[no-untyped-def]
     """Offset of the next token; the length at the end; -1 where the bytes need the parser."""
     end = len(data)
@@ -69,7 +72,7 @@ def _kernel_skip(data, at):  # type: ignore[no-untyped-def]
     return end
 
 
-@compiled("UniTuple(int64, 3)(Array(uint8, 1, 'C', True), int64)")
+@compiled(f"UniTuple(int64, 3)({BYTES}, int64)")
 def _kernel_name(data, at):  # type: ignore[no-untyped-def]
     """First byte, length and end of the name token at *at*; length 0 where there is none. No escape in it."""
     end = len(data)
@@ -89,44 +92,7 @@ def _kernel_name(data, at):  # type: ignore[no-untyped-def]
     return at, stop - at, stop
 
 
-@compiled("uint64(Array(uint8, 1, 'C', True), int64, int64)")
-def _kernel_hash(data, start, length):  # type: ignore[no-untyped-def]
-    """FNV-1a of a name, mixed once more."""
-    value = np.uint64(14695981039346656037)
-    for place in range(start, start + length):
-        value = (value ^ np.uint64(data[place])) * np.uint64(1099511628211)
-    return value ^ (value >> np.uint64(29))
-
-
-@compiled("int64(Array(uint8, 1, 'C', True), Array(uint8, 1, 'C', True), int64, int64, uint64, int32[::1], int64[::1], int32[::1], uint32[::1], int64)")
-def _kernel_find(data, seed, start, length, value, table, offset, size, tag, count):  # type: ignore[no-untyped-def]
-    """Row of a name in a table, or -1 - slot where it belongs. Offsets beyond *data* lie in *seed*.
-
-    *start* is an offset of the same kind.
-    """
-    mask = len(table) - 1
-    slot = np.int64(value & np.uint64(mask))
-    mark = np.uint32(value >> np.uint64(32))
-    end = len(data)
-    while True:
-        row = table[slot]
-        if row < 0:
-            return -1 - slot
-        if tag[row] == mark and size[row] == length:
-            other = offset[row]
-            same = True
-            for place in range(length):
-                one = data[start + place] if start < end else seed[start - end + place]
-                two = data[other + place] if other < end else seed[other - end + place]
-                if one != two:
-                    same = False
-                    break
-            if same:
-                return row
-        slot = (slot + 1) & mask
-
-
-@compiled("UniTuple(int64, 2)(Array(uint8, 1, 'C', True), int64)")
+@compiled(f"UniTuple(int64, 2)({BYTES}, int64)")
 def _kernel_integer(data, at):  # type: ignore[no-untyped-def]
     """Value and end of a signed decimal; end -1 where there is none or it is too long."""
     end = len(data)
@@ -145,7 +111,7 @@ def _kernel_integer(data, at):  # type: ignore[no-untyped-def]
     return (-value if negative else value), at
 
 
-@compiled("UniTuple(int64, 4)(Array(uint8, 1, 'C', True), int64)")
+@compiled(f"UniTuple(int64, 4)({BYTES}, int64)")
 def _kernel_range(data, at):  # type: ignore[no-untyped-def]
     """Left, right and end of ``[left:right]`` at *at*, and 1 where both are there, 0 for ``[bit]``; end -1: none."""
     end = len(data)
@@ -174,7 +140,7 @@ def _kernel_range(data, at):  # type: ignore[no-untyped-def]
     return left, right, at + 1, 1
 
 
-@compiled("UniTuple(int64, 2)(Array(uint8, 1, 'C', True), int64)")
+@compiled(f"UniTuple(int64, 2)({BYTES}, int64)")
 def _kernel_literal(data, at):  # type: ignore[no-untyped-def]
     """Code and end of a one-bit literal such as ``1'b0``; end -1 where it is anything else."""
     end = len(data)
@@ -198,23 +164,8 @@ def _kernel_literal(data, at):  # type: ignore[no-untyped-def]
     return 0, -1
 
 
-@compiled("void(Array(uint8, 1, 'C', True), Array(uint8, 1, 'C', True), int32[::1], int32[::1], int64[::1], int32[::1], uint32[::1])")
-def _kernel_seed(data, seed, length, table, offset, size, tag):  # type: ignore[no-untyped-def]
-    """Put the first names, which stand one behind the other in *seed*, into an empty table."""
-    start = 0
-    for row in range(len(length)):
-        value = _kernel_hash(seed, start, length[row])
-        slot = _kernel_find(data, seed, len(data) + start, length[row], value, table, offset, size, tag, row)
-        if slot < 0:
-            table[-1 - slot] = row
-        offset[row] = len(data) + start
-        size[row] = length[row]
-        tag[row] = np.uint32(value >> np.uint64(32))
-        start += length[row]
-
-
 @compiled(
-    "int64(Array(uint8, 1, 'C', True), Array(uint8, 1, 'C', True), int64, int64, int64, int64[::1],"
+    f"int64({BYTES}, {BYTES}, int64, int64, int64, int64[::1],"
     " int8[::1],"
     " int32[::1], int64[::1], int32[::1], uint32[::1], int32[::1], int32[::1], int32[::1], int8[::1], int8[::1],"
     " int32[::1], int64[::1], int32[::1], uint32[::1],"
@@ -648,20 +599,3 @@ def _kernel_body(  # type: ignore[no-untyped-def]
     if insts < len(conn_start):
         conn_start[insts] = conns
     return status
-
-
-@compiled("void(Array(uint8, 1, 'C', True), Array(uint8, 1, 'C', True), int64[::1], int32[::1], int64[::1], uint8[::1])")
-def _kernel_gather(data, seed, offset, size, start, blob):  # type: ignore[no-untyped-def]
-    """Copy the names at *offset* one behind the other; ``start`` [n + 1] says where each goes."""
-    end = len(data)
-    for row in range(len(offset)):
-        source = offset[row]
-        target = start[row]
-        if target + size[row] > len(blob):
-            break
-        if source < end:
-            for place in range(size[row]):
-                blob[target + place] = data[source + place]
-        else:
-            for place in range(size[row]):
-                blob[target + place] = seed[source - end + place]

@@ -18,7 +18,7 @@ from circuitgraph.cell_types import opaque_type
 from circuitgraph.circuit import Bus, CellType, Direction, NetRole, Port, Role
 from circuitgraph.design import Design, Module
 from circuitgraph.errors import CircuitError, Notes, nearest
-from circuitgraph.formats.verilog.masters import guessed_ports, internal_type, port_bits, supply_role
+from circuitgraph.formats.verilog.masters import GATE_WORDS, guessed_ports, internal_type, port_bits, supply_role
 from circuitgraph.formats.verilog.raw import OPEN, ZERO, Names, RawModule, bit_indices
 from circuitgraph.names import NO_BIT, NameTable, split_bit
 
@@ -169,6 +169,7 @@ class Linker:
         """Everything linked."""
         leaves, tops = self.leaves_and_tops()
         self.refuse_overrides(leaves)
+        self.refuse_unnamed(leaves)
         self.known_masters(leaves)
         self.guess_masters(leaves)
         modules = {name: self.module(raw, self.columns[name]) for name, raw in self.raw.items() if name not in leaves}
@@ -240,6 +241,18 @@ class Linker:
                         f"cell {raw.inst_name[row]!r}",
                         f"sets parameters of module {master.name!r}, whose ranges depend on them",
                         "elaborate it first: circuitgraph.synthesis.synthesise()",
+                    )
+
+    def refuse_unnamed(self, leaves: set[str]) -> None:
+        """Only gates and user-defined primitives may stand without a name."""
+        for name, raw in self.raw.items():
+            for row in raw.unnamed if name not in leaves else ():
+                master = self.names.masters[raw.inst_master[row]]
+                known = self.raw.get(master)
+                if known is None or not known.is_primitive:
+                    way_out = nearest(master, GATE_WORDS, "write its name before the parenthesis")
+                    raise CircuitError(
+                        self.tokens.place(raw.inst_index[row]), f"cell of type {master!r}", "has no name", way_out
                     )
 
     def known_masters(self, leaves: set[str]) -> None:

@@ -6,6 +6,8 @@ whether that is an opaque leaf or an error.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from circuitgraph.circuit import Direction
 from circuitgraph.errors import CircuitError, nearest
 from circuitgraph.formats.lexing import MAX_NETS, SourceText, limit
@@ -19,7 +21,7 @@ from circuitgraph.formats.verilog.expressions import (
     syntax,
 )
 from circuitgraph.formats.verilog.masters import GATE_WORDS, SWITCH_PORTS, TRISTATE_WORDS, switch_type
-from circuitgraph.formats.verilog.raw import ONE, ZERO, Array, HeaderPort, Names, RawModule, RawPort
+from circuitgraph.formats.verilog.raw import ZERO, Array, HeaderPort, Names, RawModule, RawPort
 from circuitgraph.formats.verilog.tokens import Tokens, is_name, plain
 
 NET_WORDS = frozenset("wire tri tri0 tri1 wand wor triand trior trireg uwire reg logic supply0 supply1".split())
@@ -167,12 +169,12 @@ class Parser:
                 self.skip_rest(closing)
                 return
 
-    def guarded(self, action: object, statement: list[str], start: int) -> bool:
+    def guarded(self, action: Callable[[list[str]], None], statement: list[str], start: int) -> bool:
         """Run *action* on a statement; its faults get their places. False: the module turned behavioural."""
         self.inside_instance = False
         self.waiting.clear()
         try:
-            action(statement)  # type: ignore[operator]
+            action(statement)
         except NotStructural as found:
             self.module.behavioural = self.module.behavioural or (start + found.at, found.word)
             return False
@@ -180,8 +182,8 @@ class Parser:
             raise self.error(start + fault.at, fault) from None
         except IndexError:
             shown = " ".join(statement[:4])
-            fault = Fault(0, f"statement {shown!r}", "ends too early", "check the text before its semicolon")
-            raise self.error(start, fault) from None
+            early = Fault(0, f"statement {shown!r}", "ends too early", "check the text before its semicolon")
+            raise self.error(start, early) from None
         return True
 
     def error(self, index: int, fault: Fault) -> CircuitError:
@@ -707,6 +709,8 @@ class Parser:
                 raise syntax(at, tokens[at], "'('")
             size = 1 if bounds is None else abs(bounds[0] - bounds[1]) + 1
             row = self.add_instance(name, master, start, element_bit(bounds, 0))
+            if not name:
+                module.unnamed.append(row)
             first_conn, first_bit = len(module.conn_port), len(module.bits)
             self.inside_instance = True
             end = self.connections(tokens, at + 1)
@@ -901,4 +905,4 @@ def skip_strength(tokens: list[str], at: int) -> int:
     return at
 
 
-__all__ = ["ONE", "parse"]
+__all__ = ["KEYWORDS", "Parser", "header_of", "parse"]

@@ -89,6 +89,7 @@ class RawModule:
     | inst_* | one entry an instance: name, element, row of its type, number of its first token |
     | conn_start | first connection of each instance |
     | conn_* | one entry a connection: port, width, and whether it is a literal without a size |
+    | arrays, overrides, unnamed | rows of array elements, of cells that set parameters (with the place), without name |
     | bits | the nets of all connections, most significant bit first |
     | alias_a, alias_b | pairs of references that ``assign`` joins |
     """
@@ -120,6 +121,7 @@ class RawModule:
     bits: array[int] = field(default_factory=lambda: array("i"))
     arrays: dict[int, Array] = field(default_factory=dict)
     overrides: dict[int, int] = field(default_factory=dict)
+    unnamed: list[int] = field(default_factory=list)
     alias_a: array[int] = field(default_factory=lambda: array("i"))
     alias_b: array[int] = field(default_factory=lambda: array("i"))
 

@@ -1,0 +1,86 @@
+"""Compiled byte-level kernels that several readers share: names in hash tables, blanks, decimal numbers.
+
+This module imports numba; readers import it when a file is large enough.
+"""
+
+# ruff: noqa: ANN001, ANN202, D417
+
+from __future__ import annotations
+
+import numpy as np
+
+from circuitgraph.kernels import compiled
+
+BYTES = "Array(uint8, 1, 'C', True)"
+"""Signature of a read-only buffer of bytes."""
+
+
+@compiled(f"uint64({BYTES}, int64, int64)")
+def _kernel_hash(data, start, length):  # type: ignore[no-untyped-def]
+    """FNV-1a of a name, mixed once more."""
+    value = np.uint64(14695981039346656037)
+    for place in range(start, start + length):
+        value = (value ^ np.uint64(data[place])) * np.uint64(1099511628211)
+    return value ^ (value >> np.uint64(29))
+
+
+@compiled(
+    f"int64({BYTES}, {BYTES}, int64, int64, uint64, int32[::1], int64[::1], int32[::1], uint32[::1], int64)"
+)
+def _kernel_find(data, seed, start, length, value, table, offset, size, tag, count):  # type: ignore[no-untyped-def]
+    """Row of a name in a table, or -1 - slot where it belongs. Offsets beyond *data* lie in *seed*.
+
+    *start* is an offset of the same kind.
+    """
+    mask = len(table) - 1
+    slot = np.int64(value & np.uint64(mask))
+    mark = np.uint32(value >> np.uint64(32))
+    end = len(data)
+    while True:
+        row = table[slot]
+        if row < 0:
+            return -1 - slot
+        if tag[row] == mark and size[row] == length:
+            other = offset[row]
+            same = True
+            for place in range(length):
+                one = data[start + place] if start < end else seed[start - end + place]
+                two = data[other + place] if other < end else seed[other - end + place]
+                if one != two:
+                    same = False
+                    break
+            if same:
+                return row
+        slot = (slot + 1) & mask
+
+
+@compiled(f"void({BYTES}, {BYTES}, int32[::1], int32[::1], int64[::1], int32[::1], uint32[::1])")
+def _kernel_seed(data, seed, length, table, offset, size, tag):  # type: ignore[no-untyped-def]
+    """Put the first names, which stand one behind the other in *seed*, into an empty table."""
+    start = 0
+    for row in range(len(length)):
+        value = _kernel_hash(seed, start, length[row])
+        slot = _kernel_find(data, seed, len(data) + start, length[row], value, table, offset, size, tag, row)
+        if slot < 0:
+            table[-1 - slot] = row
+        offset[row] = len(data) + start
+        size[row] = length[row]
+        tag[row] = np.uint32(value >> np.uint64(32))
+        start += length[row]
+
+
+@compiled(f"void({BYTES}, {BYTES}, int64[::1], int32[::1], int64[::1], uint8[::1])")
+def _kernel_gather(data, seed, offset, size, start, blob):  # type: ignore[no-untyped-def]
+    """Copy the names at *offset* one behind the other; ``start`` [n + 1] says where each goes."""
+    end = len(data)
+    for row in range(len(offset)):
+        source = offset[row]
+        target = start[row]
+        if target + size[row] > len(blob):
+            break
+        if source < end:
+            for place in range(size[row]):
+                blob[target + place] = data[source + place]
+        else:
+            for place in range(size[row]):
+                blob[target + place] = seed[source - end + place]

@@ -1,0 +1,92 @@
+"""``circuitgraph evaluate``: the honest table of a task, rows that learn nothing beside rows that do."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from circuitgraph.corpus import Corpus, shipped_folder
+from circuitgraph.errors import CircuitError
+from tasks.table import text_table
+
+Say = Callable[[str], None]
+
+
+def evaluate(options: argparse.Namespace, say: Say) -> dict[str, Any]:
+    """Rows of the task that the options name."""
+    if options.seeds < 1:
+        raise CircuitError("--seeds", str(options.seeds), "must be at least 1", "5 is usual")
+    if options.task == "timing":
+        return evaluate_timing(options, say)
+    return evaluate_masked_gates(options, say)
+
+
+def evaluate_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
+    """Wires and slack on the test families: baselines, ours, and two controls that must not gain."""
+    from encoders.checkpoint import load_encoder
+    from encoders.encoder import Schema, make_encoder
+    from tasks.embedding import model_path
+    from tasks.recipe import FinetuneRecipe
+    from tasks.timing.finetune import split_examples
+    from tasks.timing.inputs import corpus_examples
+    from tasks.timing.learned import LearnedWires
+    from tasks.timing.table import baseline_scores, by_family, learned_scores, shuffled, summary
+
+    corpus = Corpus(options.data or shipped_folder())
+    split = split_examples(corpus_examples(corpus), [])
+    train, validation, test = split["train"], split["validation"], split["test"]
+    if not train or not test:
+        raise CircuitError(str(corpus.folder), "corpus", "has no placed designs in train and test", "check its MANIFEST.csv")
+    encoder, about = load_encoder(model_path(options.model, "timing"))
+    recipe = FinetuneRecipe().train.model_dump()
+    seeds = list(range(options.seeds))
+    scores = baseline_scores(train, test)
+    say(f"{len(train)} designs to train on, {len(test)} of {len({e.family for e in test})} unseen families to test")
+
+    def ours(seed: int) -> Any:
+        return LearnedWires(encoder, about, seed)
+
+    scores += learned_scores(ours, "learned wires", seeds, train, [], test, recipe)
+    say("controls: a random encoder, and labels shuffled within each design")
+    schema: Schema = encoder.schema
+
+    def random(seed: int) -> Any:
+        return LearnedWires(make_encoder(about["encoder"], schema, seed + 1000, **about["config"]).eval(), about, seed)
+
+    scores += learned_scores(random, "learned, random encoder", seeds, train, [], test, recipe)
+    for seed in seeds:
+        scores += learned_scores(ours, "learned, labels shuffled", [seed], shuffled(train, seed), [], test, recipe)
+    rows = summary(scores)
+    families = by_family(scores, "log C MAE", [str(row["row"]) for row in rows])
+    text = text_table(rows, "Timing: mean over families unseen in training")
+    text += "\n\n" + text_table(families, "log C MAE by family")
+    return {"task": "timing", "split": "family", "rows": rows, "families": families, "text": text}
+
+
+def evaluate_masked_gates(options: argparse.Namespace, say: Say) -> dict[str, Any]:
+    """Kind of masked cells on the test families: counting rows, ours trained with several seeds."""
+    from encoders.encoder import Schema, make_encoder
+    from encoders.objectives import make_objective
+    from encoders.pretrain import Settings, train
+    from tasks.masked_cells import accuracy_rows
+    from tasks.metrics import mean_and_interval
+    from tasks.recipe import DataPart
+    from tasks.training import corpus_graphs, default_pretraining
+
+    recipe = default_pretraining("logic")
+    graphs, _ = corpus_graphs(DataPart(folder=options.data or "", view="logic", kinds=["netlist", "placed"]), say)
+    schema = Schema.of(graphs["train"][0])
+    found: list[float] = []
+    rows: list[dict[str, Any]] = []
+    for seed in range(options.seeds):
+        encoder = make_encoder(recipe.encoder.name, schema, seed, width=recipe.encoder.width)
+        objective = make_objective("masked_gates", encoder.width, seed, rate=recipe.objective.rate)
+        train(encoder, objective, graphs["train"], Settings(**recipe.train.model_dump()), seed, say=say)
+        rows = accuracy_rows(graphs["train"], graphs["test"], {recipe.encoder.name: (encoder, objective)})
+        found.append(float(rows[-1]["masked-cell accuracy %"]))
+    mean, half = mean_and_interval(found)
+    rows = [{k: v for k, v in row.items() if k != "learned"} for row in rows]
+    rows[-1] |= {"masked-cell accuracy %": mean, "+-": half, "seeds": options.seeds}
+    text = text_table(rows, "Kind of masked cells, mapped netlists of families unseen in training")
+    return {"task": "masked-gates", "split": "family", "rows": rows, "text": text}

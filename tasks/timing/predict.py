@@ -1,0 +1,173 @@
+"""``circuitgraph predict timing``: netlist, library, constraints and what is known of the wires in; a folder out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from circuitgraph.analysis.sta import Timing
+from circuitgraph.analysis.wires import Wires, spef_wires, zero_wires
+from circuitgraph.errors import CircuitError
+from circuitgraph.files import write_atomic
+from circuitgraph.formats import read
+from circuitgraph.library import Library
+from tasks.timing.inputs import TimingInputs, read_inputs
+from tasks.timing.outputs import write_tables
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Chosen:
+    """Wires, where they come from, and what must be said of them."""
+
+    wires: Wires
+    kind: str
+    delay_model: str
+    source: str = "analytic"
+    said: list[str] = field(default_factory=list)
+    unmatched: dict[str, int] = field(default_factory=dict)
+    default_wire_load: bool = False
+
+
+def predict_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
+    """Run the command; writes pins.csv, endpoints.csv, summary.json and report.html into the folder.
+
+    Raises:
+        CircuitError: a file is wrong, a cell type is unknown, there is a loop, or names do not match.
+    """
+    began = time.monotonic()
+    if options.wires == "spef" and not options.spef:
+        raise CircuitError("--wires", "'spef'", "needs --spef", "name the SPEF file")
+    if options.model and (options.spef or options.wires not in {None, "fan-out"}):
+        raise CircuitError("--model", "option", "learns wires, and --spef or --wires gives them", "leave one of them out")
+    library = Library.merged([read(path, format="liberty") for path in options.liberty])
+    inputs = read_inputs(
+        options.netlist, library, options.sdc, top=options.top, black_box=options.black_box, break_loops=options.break_loops
+    )
+    chosen = choose_wires(options, inputs)
+    for line in chosen.said:
+        say(line)
+    ranges = None
+    if options.block_size is not None:
+        ranges = order_ranges(len(inputs.prepared.order), options.block_size)
+    timing = inputs.analyse(
+        chosen.wires, chosen.delay_model, default_wire_load=chosen.default_wire_load, blocks=ranges
+    )
+    folder = Path(options.output)
+    seconds = round(time.monotonic() - began, 3)
+    summary = summary_of(inputs, timing, chosen, seconds)
+    write_tables(timing, folder)
+    write_atomic(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
+    page = write_page(inputs, timing, chosen, summary, folder, options.paths)
+    return {**summary, "report": str(page), "text": summary_text(summary, chosen, page)}
+
+
+def order_ranges(nodes: int, size: int) -> list[tuple[int, int]]:
+    """Consecutive ranges of at most *size* nodes.
+
+    Raises:
+        CircuitError: *size* is below 1.
+    """
+    if size < 1:
+        raise CircuitError("--block-size", "block", f"takes at least 1 node, not {size}", "give a larger number")
+    return [(start, min(start + size, nodes)) for start in range(0, nodes, size)]
+
+
+def choose_wires(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
+    """Wires as the options say: SPEF if given, else a model if given, else fan-out."""
+    kind = options.wires or ("spef" if options.spef else "fan-out")
+    if kind == "zero":
+        chosen = Chosen(zero_wires(inputs.circuit), "zero", "lumped_cap", said=["wires: none (zero capacitance and delay)"])
+    elif kind == "spef":
+        chosen = _spef(options, inputs)
+    elif options.model:
+        from tasks.timing.learned import load_learned
+
+        model = load_learned(options.model)
+        chosen = Chosen(model.wires(inputs), "learned", "elmore", "learned")
+        chosen.said.append(f"wires: learned ({Path(options.model).name}), guessed from the netlist alone; no calibrated interval")
+    else:
+        chosen = _fan_out(inputs)
+    if options.delay_model:
+        chosen.delay_model = options.delay_model
+    if chosen.delay_model == "elmore" and chosen.wires.elmore is None:
+        raise CircuitError("--delay-model", "'elmore'", "needs wires with resistance", "use lumped_cap, or give --spef")
+    return chosen
+
+
+def _spef(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
+    resolved = read(options.spef, format="spef").resolve(inputs.circuit)
+    report = resolved.report
+    report.require(Path(options.spef).name)
+    wires = spef_wires(resolved, inputs.circuit, inputs.pin_capacitance)
+    has_resistance = bool((wires.resistance > 0).any())
+    chosen = Chosen(wires, "spef", "elmore" if has_resistance else "lumped_cap", default_wire_load=True)
+    chosen.said.append(f"wires: SPEF; {report.text()}")
+    chosen.unmatched = report.unmatched()
+    missing = chosen.unmatched.get("nets_without_parasitics", 0)
+    if missing and inputs.library.default_wire_load is not None:
+        chosen.said.append(f"{missing:,} nets without parasitics get the library's default wire load")
+    chosen.said += wires.notes.lines()
+    return chosen
+
+
+def _fan_out(inputs: TimingInputs) -> Chosen:
+    from tasks.timing.baselines import FanOut, LibraryWireLoad
+
+    if inputs.library.default_wire_load is not None:
+        wires = LibraryWireLoad().wires(inputs)
+        where = f"the default wire load of {inputs.library.name}"
+    else:
+        wires = FanOut().wires(inputs)
+        where = "a built-in guess (some 15 um a sink); the library declares no wire load"
+    model = "elmore" if bool((wires.resistance > 0).any()) else "lumped_cap"
+    line = f"wires: by fan-out, from {where}; the answer is analytic and its wires are guesses"
+    return Chosen(wires, "fan-out", model, said=[line])
+
+
+def summary_of(inputs: TimingInputs, timing: Timing, chosen: Chosen, seconds: float) -> dict[str, Any]:
+    """What summary.json holds."""
+    worst = timing.worst_slack()
+    known = worst[worst == worst]
+    unmatched = dict(chosen.unmatched)
+    constraint_misses = sum(count for note, count in inputs.prepared.constraints.notes.counts.items() if "no " in note)
+    if constraint_misses:
+        unmatched["constraints"] = constraint_misses
+    return {
+        "design": inputs.circuit.name,
+        "wns_ns": round(1e9 * timing.wns, 6),
+        "tns_ns": round(1e9 * timing.tns, 6),
+        "hold_wns_ns": round(1e9 * timing.hold_wns, 6),
+        "endpoints": int(len(known)),
+        "violating": int((known < 0).sum()),
+        "wires": chosen.kind,
+        "delay_model": chosen.delay_model,
+        "source": chosen.source,
+        "unmatched": unmatched,
+        "seconds": seconds,
+    }
+
+
+def summary_text(summary: dict[str, Any], chosen: Chosen, page: Path) -> str:
+    """The last lines of the command."""
+    return (
+        f"{summary['design']}: WNS {summary['wns_ns']:.4f} ns, TNS {summary['tns_ns']:.4f} ns, "
+        f"hold WNS {summary['hold_wns_ns']:.4f} ns, {summary['violating']:,} of {summary['endpoints']:,} endpoints violate "
+        f"({chosen.source}; wires {chosen.kind}, {chosen.delay_model}, {summary['seconds']:.1f} s)\nreport: {page}"
+    )
+
+
+def write_page(
+    inputs: TimingInputs, timing: Timing, chosen: Chosen, summary: dict[str, Any], folder: Path, paths: int
+) -> Path:
+    """report.html of a prediction."""
+    from tasks.report.timing_report import timing_page
+
+    lines = [*chosen.said, *inputs.prepared.notes.lines(), *inputs.circuit.notes.lines(), *inputs.prepared.constraints.notes.lines()]
+    return timing_page(inputs, timing, summary, lines, folder / "report.html", paths)
