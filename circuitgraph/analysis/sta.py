@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from circuitgraph.analysis.sta_checks import Candidates, candidates, liberty_checks, worst
+from circuitgraph.analysis.sta_blocks import ranges_of, sweep_blocks
+from circuitgraph.analysis.sta_checks import Candidates, candidates, gating_checks, liberty_checks, worst
 from circuitgraph.analysis.sta_planes import Plane, at, edge_time, ideal_arrival, source_latency
-from circuitgraph.analysis.sta_prepare import Prepared, prepare
+from circuitgraph.analysis.sta_prepare import Prepared, net_sums, place_capacitances, prepare
 from circuitgraph.circuit import Circuit, Direction
-from circuitgraph.constraints import Constraints, PortDelay
+from circuitgraph.constraints import Clock, Constraints, PortDelay
 from circuitgraph.errors import CircuitError
 from circuitgraph.library import Library, Thresholds
 
@@ -43,6 +44,7 @@ class Timing:
     | endpoints | Candidates | the worst pair of each endpoint and kind of check |
     | load | float64 [N, 4] | F on every net |
     | state_slew, state_arrival | float64 [V, 4], [V, K, 4] | by node and plane; infinite where there is none |
+    | boundary, wire | | boundary values; net delays by node |
     | peak_rows | int | most rows of state held at once |
     """
 
@@ -54,6 +56,8 @@ class Timing:
     load: FloatArray
     state_slew: FloatArray
     state_arrival: FloatArray
+    boundary: Boundary
+    wire: FloatArray
     peak_rows: int
 
     def worst_slack(self, *, early: bool = False) -> FloatArray:
@@ -96,7 +100,10 @@ def analyse(
     default_wire_load: bool = True,
     port_load_hides_wire: bool = True,
     shared_reduction: bool = True,
+    remove_pessimism: bool = True,
+    listed: BoolArray | None = None,
     blocks: Sequence[tuple[int, int]] | None = None,
+    block_size: int | None = None,
     black_box: bool = False,
     break_loops: bool = False,
 ) -> Timing:
@@ -110,7 +117,11 @@ def analyse(
         port_load_hides_wire: a net whose port has ``set_load`` has no wire capacitance, as in OpenSTA 2.0.17.
         shared_reduction: nets with parasitics are loaded with the early pin capacitances for late times too, as in
             OpenSTA 2.0.17, which reduces a net once (it matters where a library gives capacitance ranges).
-        blocks: consecutive ranges of the levelled order of nodes; state is carried only over their frontier.
+        listed: places that the parasitics list, bool [P + T] (:func:`listed_places`): a pin that its net's parasitics leave
+            out does not load the net, as in OpenSTA. None = all.
+        remove_pessimism: credit the late minus early arrival of the clock path that launch and capture share.
+        blocks: consecutive ranges of ``Prepared.order``; state is carried only over their frontier, the result is the same.
+        block_size: most nodes in a block, instead of *blocks*.
         black_box, break_loops: see :func:`circuitgraph.analysis.sta_prepare.prepare`.
 
     Raises:
@@ -129,22 +140,42 @@ def analyse(
         default_wire_load=default_wire_load,
         port_load_hides_wire=port_load_hides_wire,
         shared_reduction=shared_reduction,
+        listed=listed,
     )
     boundary = boundary_of(prepared, load)
-    slew, arrival, peak = sweep(prepared, load, net_delays(prepared, wires, delay_model), boundary, blocks)
-    rows = liberty_checks(prepared, slew, boundary.clock_slew(prepared, slew))
-    endpoints = worst(candidates(prepared, rows, arrival))
-    return Timing(
+    wire = net_delays(prepared, wires, delay_model)
+    if blocks is None and block_size is not None:
+        blocks = ranges_of(prepared, block_size)
+    slew, arrival, peak = sweep(prepared, load, wire, boundary, blocks)
+    rows = liberty_checks(prepared, slew, boundary.clock_slew(prepared, slew)) + gating_checks(prepared)
+    found = candidates(prepared, rows, arrival)
+    timing = Timing(
         prepared=prepared,
         delay_model=delay_model,
-        arrival=merged(arrival)[prepared.nodes.load_half],
+        arrival=reported(prepared, arrival, boundary),
         slew=ordered(slew[prepared.nodes.load_half]),
-        endpoints=endpoints,
+        endpoints=worst(found),
         load=load,
         state_slew=slew,
         state_arrival=arrival,
+        boundary=boundary,
+        wire=wire,
         peak_rows=peak,
     )
+    if not remove_pessimism:
+        return timing
+    from circuitgraph.analysis.sta_crpr import with_credits
+
+    return replace(timing, endpoints=worst(with_credits(timing, found)))
+
+
+def reported(prepared: Prepared, arrival: FloatArray, boundary: Boundary) -> FloatArray:
+    """Arrivals of all places, float64 [P + T, 4]: at a port without the delay that its driving cell adds behind it."""
+    found = merged(arrival)
+    for node, added in boundary.added.items():
+        found[node] -= added
+    chosen: FloatArray = found[prepared.nodes.load_half]
+    return chosen
 
 
 def merged(arrival: FloatArray) -> FloatArray:
@@ -175,6 +206,7 @@ def net_loads(
     default_wire_load: bool = True,
     port_load_hides_wire: bool = True,
     shared_reduction: bool = True,
+    listed: BoolArray | None = None,
 ) -> FloatArray:
     """F on every net, float64 [N, 4]: wire, pins, and what constraints add at ports; the options as in :func:`analyse`."""
     circuit, constraints = prepared.circuit, prepared.constraints
@@ -189,6 +221,11 @@ def net_loads(
     for net, value in constraints.net_load.items():
         wire[net] = value
     pins = prepared.pin_load.copy()
+    if listed is not None:
+        absent = place_capacitances(circuit, prepared.library, prepared.rows)
+        net = np.concatenate([circuit.pin_net, circuit.port_net])
+        absent[listed | ~annotated[net] | (net < 0)] = 0.0
+        pins -= net_sums(circuit, absent)
     if shared_reduction:
         pins[annotated, :2] = pins[annotated, 2:]
     load = pins + wire[:, None]
@@ -201,6 +238,17 @@ def net_loads(
                     load[net] = prepared.pin_load[net]
                 load[net] += outside[port]
     return load
+
+
+def listed_places(resolved: Any, circuit: Circuit) -> BoolArray:
+    """Pins and terminals that parasitics list, bool [P + T].
+
+    Args:
+        resolved: :class:`circuitgraph.parasitics.ResolvedParasitics`.
+    """
+    found = np.zeros(circuit.num_pins + circuit.num_ports, np.bool_)
+    found[resolved.node_pin[resolved.node_pin >= 0]] = True
+    return found
 
 
 def net_delays(prepared: Prepared, wires: Any, delay_model: str) -> FloatArray:
@@ -248,6 +296,7 @@ class Boundary:
     | blocks | uint8 [S] | arrivals from upstream stop |
     | tag | int32 [S] | start-point tag |
     | ideal_slew | float64 [S, 4] | slew of a register's clock pin under an ideal clock |
+    | added | node -> float64 [4] | s that a driving cell adds behind a port; part of ``arrival`` |
     """
 
     node: list[int] = field(default_factory=list)
@@ -257,6 +306,7 @@ class Boundary:
     tag: list[int] = field(default_factory=list)
     ideal_slew: list[list[float]] = field(default_factory=list)
     row: dict[int, int] = field(default_factory=dict)
+    added: dict[int, FloatArray] = field(default_factory=dict)
 
     def at(self, node: int, planes: int) -> int:
         """Row of a node, new or known."""
@@ -287,11 +337,14 @@ def boundary_of(prepared: Prepared, load: FloatArray) -> Boundary:
     boundary = Boundary()
     count = len(planes)
     driving = constraints.driving_cells
-    extra: dict[int, FloatArray] = {}
+    extra = boundary.added
     for port in np.flatnonzero((circuit.port_direction != Direction.OUTPUT) & (circuit.port_net >= 0)).tolist():
         row = boundary.at(circuit.num_pins + port, count)
         given = constraints.input_transition[port] if len(constraints.input_transition) else np.full(4, np.nan)
         boundary.slew[row] = np.where(np.isnan(given), 0.0, given).tolist()
+        if prepared.value[circuit.num_pins + port] < 2:
+            boundary.slew[row] = [0.0] * 4
+            continue
         if port in driving:
             from circuitgraph.analysis.sta_driving import driven_port
 
@@ -310,8 +363,9 @@ def boundary_of(prepared: Prepared, load: FloatArray) -> Boundary:
         _input_delay(prepared, boundary, delay, extra.get(delay.place))
     for place in prepared.unclocked_ports.tolist():
         row = boundary.at(place, count)
-        plane = planes.number[Plane(-1, 0, False, planes.tag_of.get(place, 0))]
-        boundary.arrival[row][plane] = extra.get(place, np.zeros(4))
+        plane = planes.number.get(Plane(-1, 0, False, planes.tag_of.get(place, 0)), -1)
+        if plane >= 0:
+            boundary.arrival[row][plane] = extra.get(place, np.zeros(4))
     for place, tag in planes.tag_of.items():
         boundary.tag[boundary.at(int(prepared.nodes.load_half[place]), count)] = tag
     for node in prepared.unclocked_pins.tolist():
@@ -331,13 +385,7 @@ def _input_delay(prepared: Prepared, boundary: Boundary, delay: PortDelay, extra
     if delay.clock >= 0:
         clock, edge = planes.clocks[delay.clock], int(delay.is_fall)
         plane = Plane(delay.clock, edge, False, tag)
-        for column in range(4):
-            early = column >= 2
-            base[column] = edge_time(clock, edge)
-            if not delay.source_latency_included:
-                base[column] += source_latency(clock, edge, early)
-            if not clock.is_propagated and not delay.network_latency_included:
-                base[column] += at(clock.latency, 2 * int(early) + edge)
+        base = np.array([edge_time(clock, edge) + input_latency(clock, delay, column) for column in range(4)])
     number = planes.number.get(plane)
     if number is None:
         return
@@ -345,6 +393,15 @@ def _input_delay(prepared: Prepared, boundary: Boundary, delay: PortDelay, extra
     old = boundary.arrival[row][number]
     late, early_times = np.fmax(old[:2], times[:2]), np.fmin(old[2:], times[2:])
     boundary.arrival[row][number] = np.concatenate([late, early_times])
+
+
+def input_latency(clock: Clock, delay: PortDelay, column: int) -> float:
+    """Latency of a clock that an input delay is counted from, s."""
+    edge, early = int(delay.is_fall), column >= 2
+    found = 0.0 if delay.source_latency_included else source_latency(clock, edge, early)
+    if not clock.is_propagated and not delay.network_latency_included:
+        found += at(clock.latency, 2 * int(early) + edge)
+    return found
 
 
 def _ideal_clocks(prepared: Prepared, boundary: Boundary) -> None:
@@ -374,13 +431,25 @@ def sweep(
     """Slews [V, 4] and arrivals [V, K, 4] of every node, and the most rows of state held at once."""
     from circuitgraph.analysis.sta_kernels import _kernel_sweep
 
+    count, planes = prepared.nodes.count, len(prepared.planes)
+    arguments = kernel_arguments(prepared, load, wire, boundary)
+    if blocks is not None:
+        return sweep_blocks(prepared, arguments, blocks)
+    slew, arrival = np.empty((count, 4)), np.empty((count, planes, 4))
+    row = np.arange(count, dtype=np.int32)
+    _kernel_sweep(prepared.order, 0, count, row, *arguments, slew, arrival)
+    return slew, arrival, count
+
+
+def kernel_arguments(prepared: Prepared, load: FloatArray, wire: FloatArray, boundary: Boundary) -> tuple[Any, ...]:
+    """Graph, tables, wires and boundary in the order that the kernels take them."""
     library, nodes = prepared.library, prepared.nodes
-    count, planes = nodes.count, len(prepared.planes)
-    bank = library.tables
-    special = np.full(count, -1, np.int32)
+    bank, planes = library.tables, len(prepared.planes)
+    special = np.full(nodes.count, -1, np.int32)
     special[boundary.node] = np.arange(len(boundary.node), dtype=np.int32)
     size = max(len(boundary.node), 1)
-    arguments = (
+    empty = not boundary.node
+    return (
         prepared.in_start,
         prepared.arcs.source,
         prepared.arcs.library_arc,
@@ -399,18 +468,14 @@ def sweep(
         prepared.corner,
         crossings(library),
         special,
-        np.array(boundary.slew, np.float64).reshape(-1, 4) if boundary.node else np.full((size, 4), np.nan),
-        np.array(boundary.arrival, np.float64).reshape(-1, planes, 4) if boundary.node else np.full((size, planes, 4), np.nan),
+        np.full((size, 4), np.nan) if empty else np.array(boundary.slew, np.float64),
+        np.full((size, planes, 4), np.nan) if empty else np.array(boundary.arrival, np.float64),
         np.array(boundary.blocks or [0], np.uint8),
         np.array(boundary.tag or [0], np.int32),
-        np.array(boundary.ideal_slew, np.float64).reshape(-1, 4) if boundary.node else np.full((size, 4), np.nan),
+        np.full((size, 4), np.nan) if empty else np.array(boundary.ideal_slew, np.float64),
         prepared.planes.launches(),
         ideal_arrivals(prepared),
     )
-    slew, arrival = np.empty((count, 4)), np.empty((count, planes, 4))
-    row = np.arange(count, dtype=np.int32)
-    _kernel_sweep(prepared.order, 0, count, row, *arguments, slew, arrival)
-    return slew, arrival, count
 
 
 def ideal_arrivals(prepared: Prepared) -> FloatArray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from circuitgraph.analysis.sta_planes import at, edge_time, ideal_arrival, separations, source_latency
+from circuitgraph.analysis.sta_planes import at, edge_time, ideal_arrival, separations, source_latency, widest_gap
 from circuitgraph.analysis.sta_prepare import Prepared
 from circuitgraph.constraints import PathException
 from circuitgraph.library import TimingType
@@ -67,6 +67,8 @@ class Candidates:
     | margin | float64 [M] | setup or hold time, output delay |
     | shift | float64 [M] | s added to the capturing clock's arrival |
     | uncertainty | float64 [M] | s |
+    | credit | float64 [M] | s, clock reconvergence pessimism removed; part of ``required`` |
+    | launch_node | int32 [M] | clock pin that the path starts at where a credit depends on it, else -1 |
     """
 
     node: IntArray
@@ -82,6 +84,8 @@ class Candidates:
     margin: FloatArray
     shift: FloatArray
     uncertainty: FloatArray
+    credit: FloatArray
+    launch_node: IntArray
 
     def __len__(self) -> int:
         return len(self.node)
@@ -113,6 +117,11 @@ class CheckRows:
     clock_edge: npt.NDArray[np.int8]
     margin: FloatArray
 
+    def __add__(self, other: CheckRows) -> CheckRows:
+        """The checks of both."""
+        names = self.__dataclass_fields__
+        return CheckRows(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in names))
+
 
 def liberty_checks(prepared: Prepared, slew: FloatArray, clock_slew: FloatArray) -> CheckRows:
     """The library's checks with their margins: setup reads the late data slew and the early clock slew, hold the reverse.
@@ -142,6 +151,22 @@ def liberty_checks(prepared: Prepared, slew: FloatArray, clock_slew: FloatArray)
             y = slew[checks.target[row], 2 * is_early + edge]
             margin[row, edge] = _kernel_lookup(bank.shape, bank.axis, bank.start, bank.axes, bank.values, table, x, y)
     return CheckRows(checks.source, checks.target, kind, clock_edge, margin)
+
+
+def gating_checks(prepared: Prepared) -> CheckRows:
+    """The inferred clock-gating checks: setup to the edge that opens the gate, hold to the one that closes it."""
+    gates = prepared.gates
+    chosen = np.flatnonzero(gates.clocks_register)
+    count = len(chosen)
+    setup, hold = prepared.constraints.clock_gating or (0.0, 0.0)
+    active = gates.active[chosen]
+    return CheckRows(
+        np.tile(gates.clock_node[chosen], 2),
+        np.tile(gates.node[chosen], 2),
+        np.repeat(np.array([Check.GATING_SETUP, Check.GATING_HOLD], np.int8), count),
+        np.concatenate([active, 1 - active]).astype(np.int8),
+        np.repeat([[setup, setup], [hold, hold]], count, axis=0).reshape(-1, 2),
+    )
 
 
 def candidates(prepared: Prepared, rows: CheckRows, arrival: FloatArray) -> Candidates:
@@ -177,7 +202,12 @@ def candidates(prepared: Prepared, rows: CheckRows, arrival: FloatArray) -> Cand
                     if not clock.is_propagated:
                         capture_time = np.full(len(time), ideal_arrival(clock, capture.edge, not is_early))
                     launched = edge_time(planes.clocks[launch.clock], launch.edge)
-                    shift = launched + apart[is_early] - edge_time(clock, capture.edge)
+                    shift = np.full(len(time), launched + apart[is_early] - edge_time(clock, capture.edge))
+                    if is_early:
+                        other = 1 - capture.edge
+                        most = widest_gap(planes.clocks[launch.clock], launch.edge, clock, other)
+                        moved = launched + most - edge_time(clock, other) - clock.period
+                        shift[rows.kind[chosen] == Check.GATING_HOLD] = moved
                     parts.append(
                         _pairs(
                             prepared,
@@ -196,7 +226,7 @@ def _pairs(
     pair: tuple[int, int],
     pins: tuple[IntArray, IntArray, npt.NDArray[np.int64], int],
     kind: npt.NDArray[np.int8],
-    times: tuple[FloatArray, FloatArray, FloatArray, float],
+    times: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
 ) -> Candidates:
     """Pairs of one data plane and one clock plane with exceptions, uncertainty and slack."""
     node, clock_node, active, edge = pins
@@ -205,7 +235,7 @@ def _pairs(
     is_early = int(kind[0]) & 1
     planes = prepared.planes
     launch, capture = planes.rows[pair[0]], planes.rows[pair[1]]
-    shifts = np.full(count, shift)
+    shifts = shift.copy()
     keep = np.ones(count, np.bool_)
     for row, exception in enumerate(prepared.constraints.exceptions):
         if not (exception.hold if is_early else exception.setup) and exception.kind == "false":
@@ -235,6 +265,8 @@ def _pairs(
         margin=margin,
         shift=shifts,
         uncertainty=uncertainty,
+        credit=np.zeros(count),
+        launch_node=np.full(count, -1, np.int32),
     ).take(keep)
 
 
@@ -305,7 +337,7 @@ def _outputs(prepared: Prepared, arrival: FloatArray) -> list[Candidates]:
                             (plane, 2 * delay.clock + int(delay.is_fall)),
                             (np.array([node]), np.array([-1]), np.array([int(delay.is_fall)]), edge),
                             np.array([Check.OUTPUT_HOLD if is_early else Check.OUTPUT_SETUP], np.int8),
-                            (time, np.array([launched + latency]), np.array([-margin if is_early else margin]), apart[is_early]),
+                            (time, np.array([launched + latency]), np.array([-margin if is_early else margin]), np.array([apart[is_early]])),
                         )
                     )
     return parts
@@ -314,7 +346,7 @@ def _outputs(prepared: Prepared, arrival: FloatArray) -> list[Candidates]:
 def _none() -> Candidates:
     whole, real = np.zeros(0, np.int32), np.zeros(0)
     small, short = np.zeros(0, np.int8), np.zeros(0, np.int16)
-    return Candidates(whole, small, small, short, short, whole, small, real, real, real, real, real, real)
+    return Candidates(whole, small, small, short, short, whole, small, real, real, real, real, real, real, real, whole)
 
 
 def worst(found: Candidates) -> Candidates:

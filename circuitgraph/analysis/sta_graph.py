@@ -141,10 +141,10 @@ def port_map(circuit: Circuit, library: Library, rows: IntArray) -> tuple[IntArr
     return np.array(maps, np.int32), np.array(start, np.int64)
 
 
-def cell_arcs(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) -> tuple[Arcs, IntArray, IntArray]:
+def cell_arcs(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) -> tuple[Arcs, IntArray, Arcs]:
     """All Liberty arcs of all cells into connected pins, checks included, and the cell of each, in cell order.
 
-    Behind them the nodes that have an arc to an unconnected output (they are no dead ends).
+    Behind them the delay arcs to unconnected outputs: nothing follows, but their starts are no dead ends.
 
     An arc from an unconnected pin stays: no arrival comes through it, but a slew, that of a pin at rest (0).
     """
@@ -163,12 +163,14 @@ def cell_arcs(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) 
     source = circuit.pin_start[cell] + source_port
     target = circuit.pin_start[cell] + target_port
     connected = circuit.pin_net[np.where(usable, target, 0)] >= 0
-    open_ended = np.unique(nodes.load_half[source[usable & ~connected & ~library.is_check[arc]]])
+    loose = usable & ~connected & ~library.is_check[arc]
+    masks = edge_masks(library) * np.uint8(17)
+    open_ended = Arcs(nodes.load_half[source[loose]], target[loose].astype(np.int32), arc[loose], masks[arc[loose]])
     usable &= connected
     source, target, arc, cell = source[usable], target[usable], arc[usable], cell[usable]
     is_check = library.is_check[arc]
     target = np.where(is_check, nodes.load_half[target], target).astype(np.int32)
-    arcs = Arcs(nodes.load_half[source], target, arc, (edge_masks(library) * np.uint8(17))[arc])
+    arcs = Arcs(nodes.load_half[source], target, arc, masks[arc])
     return arcs, cell, open_ended
 
 
@@ -217,13 +219,16 @@ def net_arcs(nodes: Nodes, nets: int) -> Arcs:
     return Arcs(source, target, empty, np.full(len(source), 17 * (RISE_RISE | FALL_FALL), np.uint8))
 
 
-def disabled(arcs: Arcs, nodes: Nodes, library: Library, constraints: Constraints) -> BoolArray:
-    """Whether ``set_disable_timing`` takes an arc out, bool [E]."""
+def disabled(arcs: Arcs, nodes: Nodes, constraints: Constraints) -> BoolArray:
+    """Whether ``set_disable_timing`` takes an arc out, bool [E].
+
+    A disabled pin or port lets nothing go on from it.
+    """
     gone = np.zeros(len(arcs), np.bool_)
     source, target = nodes.place[arcs.source], nodes.place[arcs.target]
     if constraints.disabled_places:
         places = np.array(sorted(constraints.disabled_places), np.int64)
-        gone |= np.isin(source, places) | np.isin(target, places)
+        gone |= np.isin(source, places)
     if constraints.disabled_arcs:
         pairs = np.array(sorted(constraints.disabled_arcs), np.int64)
         many = np.int64(nodes.count)

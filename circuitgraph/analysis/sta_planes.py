@@ -102,17 +102,30 @@ def planes_of(
     for clock in range(len(constraints.clocks)):
         for edge in (0, 1):
             planes.add(Plane(clock, edge, True))
-    for tag in range(len(planes.tags)):
+    for tag, held in enumerate(planes.tags):
         for clock, edges in sorted(used_edges.items()):
             for edge in sorted(edges):
-                planes.add(Plane(clock, edge, False, tag))
-    if unclocked or unclocked_registers:
-        for tag in range(len(planes.tags)):
+                if not _never(constraints, held, clock):
+                    planes.add(Plane(clock, edge, False, tag))
+        if (unclocked or unclocked_registers) and (not tag or not _never(constraints, held, -1)):
             planes.add(Plane(-1, 0, False, tag))
     if unclocked_registers:
         planes.unclocked_tag = len(planes.tags)
         planes.tags.append(frozenset())
     return planes
+
+
+def _never(constraints: Constraints, held: frozenset[int], clock: int) -> bool:
+    """Whether false paths by their start alone take everything that a tag or a clock launches."""
+    return any(
+        exception.kind == "false"
+        and exception.setup
+        and exception.hold
+        and exception.to_clocks is None
+        and exception.to_places is None
+        and (row in held or clock in (exception.from_clocks or ()))
+        for row, exception in enumerate(constraints.exceptions)
+    )
 
 
 def edge_time(clock: Clock, edge: int) -> float:
@@ -141,19 +154,26 @@ def separations(launch: Clock, launch_edge: int, capture: Clock, capture_edge: i
     Setup is the smallest separation above zero over the common period, hold the largest one that is not above
     zero. Periods without a common multiple of at most 1,000 cycles use 1,000 cycles of the longer one.
     """
-    first, second = edge_time(launch, launch_edge), edge_time(capture, capture_edge)
+    gaps = _gaps(launch, launch_edge, capture, capture_edge)
+    q = capture.period
+    return min(gaps), max(gap - q for gap in gaps)
+
+
+def widest_gap(launch: Clock, launch_edge: int, capture: Clock, capture_edge: int) -> float:
+    """Largest time from a launching edge to the capturing edge that follows it."""
+    return max(_gaps(launch, launch_edge, capture, capture_edge))
+
+
+def _gaps(launch: Clock, launch_edge: int, capture: Clock, capture_edge: int) -> list[float]:
+    """Time from each launching edge of the common period to the next capturing edge behind it."""
     p, q = launch.period, capture.period
-    cycles = _cycles(p, q)
     tiny = 1e-6 * min(p, q)
-    setup, hold = math.inf, -math.inf
-    for cycle in range(cycles):
-        gap = second - first - cycle * p
+    found = []
+    for cycle in range(_cycles(p, q)):
+        gap = edge_time(capture, capture_edge) - edge_time(launch, launch_edge) - cycle * p
         gap -= q * math.floor(gap / q)
-        if gap < tiny or q - gap < tiny:
-            setup, hold = min(setup, q), 0.0
-        else:
-            setup, hold = min(setup, gap), max(hold, gap - q)
-    return setup, hold
+        found.append(q if gap < tiny or q - gap < tiny else gap)
+    return found
 
 
 def _cycles(p: float, q: float) -> int:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from circuitgraph.analysis import sta_graph as graph
 from circuitgraph.analysis.sta_constants import constants, programs_of, reduced
+from circuitgraph.analysis.sta_gating import Gates, infer
 from circuitgraph.analysis.sta_graph import Arcs, Nodes
 from circuitgraph.analysis.sta_planes import Planes, planes_of
 from circuitgraph.circuit import Circuit, Direction
@@ -36,6 +37,7 @@ class Prepared:
     | level, order | int32 [V] | |
     | value | int8 [P + T] | logic constants, 2 = none |
     | is_endpoint | bool [V] | a path can end here: checked, or nothing follows |
+    | gates | Gates | inferred clock-gating checks |
     | pin_load | float64 [N, 4] | F of all pins and ports on a net |
     | fan_out | int32 [N] | loads of a net |
     | corner | int8 [V] | row of the library's thresholds; terminals and black boxes have the first |
@@ -58,6 +60,7 @@ class Prepared:
     order: IntArray
     value: ByteArray
     is_endpoint: BoolArray
+    gates: Gates
     pin_load: FloatArray
     fan_out: IntArray
     corner: ByteArray
@@ -101,7 +104,7 @@ def prepare(
     programs = programs_of(circuit, library, rows)
     value = constants(circuit, constraints, programs)
     of_cells, cell, open_ended = graph.cell_arcs(circuit, library, rows, nodes)
-    keep = ~graph.disabled(of_cells, nodes, library, constraints)
+    keep = ~graph.disabled(of_cells, nodes, constraints)
     of_cells, cell = of_cells.take(keep), cell[keep]
     of_cells = reduced(of_cells, cell, circuit, library, nodes, value, programs)
     is_check = library.is_check[of_cells.library_arc]
@@ -109,7 +112,8 @@ def prepare(
     delays = of_cells.take(graph.is_walked(library)[of_cells.library_arc])
     wires = graph.net_arcs(nodes, circuit.num_nets)
     constant = value[nodes.place] < 2
-    keep = ~graph.disabled(wires, nodes, library, constraints) & ~constant[wires.source] & ~constant[wires.target]
+    wires.mask[constant[wires.target] | graph.disabled(wires, nodes, constraints)] &= 0xF0
+    keep = ~constant[wires.source]
     arcs, level, order = graph.levelled(
         Arcs.joined(wires.take(keep), delays), nodes, circuit, break_loops=break_loops, notes=notes
     )
@@ -123,7 +127,11 @@ def prepare(
     for delay in constraints.input_delays:
         if delay.clock >= 0:
             used.setdefault(delay.clock, set()).add(int(delay.is_fall))
-    idle = np.array(sorted(set(arcs.source[launches].tolist()) - set(edges)), np.int32)
+    starts = np.union1d(arcs.source[launches], open_ended.source[_launches(open_ended, library)]).astype(np.int32)
+    gates = infer(circuit, programs, arcs, launches, starts, nodes, edges, constant)
+    is_endpoint = _endpoints(arcs, checks, nodes, constant, open_ended)
+    is_endpoint[gates.node] = True
+    idle = np.array(sorted(set(starts.tolist()) - set(edges)), np.int32)
     planes = planes_of(constraints, used, unclocked=bool(len(unclocked)), unclocked_registers=bool(len(idle)))
     return Prepared(
         circuit=circuit,
@@ -138,8 +146,9 @@ def prepare(
         level=level,
         order=order,
         value=value,
-        is_endpoint=_endpoints(arcs, checks, nodes, constant, open_ended),
-        pin_load=pin_loads(circuit, library, rows, nodes),
+        is_endpoint=is_endpoint,
+        gates=gates,
+        pin_load=net_sums(circuit, place_capacitances(circuit, library, rows)),
         fan_out=np.bincount(nodes.net[nodes.loads], minlength=circuit.num_nets).astype(np.int32),
         corner=_corners(circuit, library, rows, nodes),
         clock_edges=edges,
@@ -151,13 +160,14 @@ def prepare(
     )
 
 
-def _endpoints(arcs: Arcs, checks: Arcs, nodes: Nodes, constant: BoolArray, open_ended: IntArray) -> BoolArray:
+def _endpoints(arcs: Arcs, checks: Arcs, nodes: Nodes, constant: BoolArray, open_ended: Arcs) -> BoolArray:
     has_in, has_out, checked = (np.zeros(nodes.count, np.bool_) for _ in range(3))
-    has_in[arcs.target] = True
-    has_out[arcs.source] = True
-    has_out[open_ended] = True
+    passes = arcs.mask & 15 > 0
+    has_in[arcs.target[passes]] = True
+    has_out[arcs.source[passes]] = True
+    has_out[open_ended.source] = True
     checked[checks.target] = True
-    return np.asarray(nodes.loads & has_in & ~constant & (checked | ~has_out))
+    return np.asarray((nodes.net >= 0) & has_in & ~constant & (checked | ~has_out))
 
 
 def _launches(arcs: Arcs, library: Library) -> BoolArray:
@@ -181,8 +191,14 @@ def _corners(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) -
     return by_place[nodes.place]
 
 
-def pin_loads(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) -> FloatArray:
-    """F that pins put on each net, float64 [N, 4]; drivers count with their own capacitance."""
+def place_capacitances(circuit: Circuit, library: Library, rows: IntArray | None = None) -> FloatArray:
+    """F of every pin and terminal, float64 [P + T, 4]: late rise, late fall, early rise, early fall; terminals 0.
+
+    Args:
+        rows: row in the library of each type of the circuit; found by name when None (unknown types have 0).
+    """
+    if rows is None:
+        rows = np.array([library.index.get(cell_type.name, -1) for cell_type in circuit.types], np.int32)
     maps, start = graph.port_map(circuit, library, rows)
     by_port = np.zeros((sum(len(t.ports) for t in circuit.types), 4))
     type_start = np.zeros(len(circuit.types) + 1, np.int64)
@@ -193,14 +209,20 @@ def pin_loads(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) 
         places = maps[start[kind] : start[kind + 1]]
         own = library.port_capacitance[library.port_start[row] : library.port_start[row + 1]]
         by_port[type_start[kind] + places[places >= 0]] = own[places >= 0]
-    load = np.zeros((circuit.num_nets, 4))
-    pins = np.flatnonzero(circuit.pin_net >= 0)
-    if not len(pins):
-        return load
-    port = type_start[circuit.cell_type[circuit.pin_cell[pins]]] + circuit.pin_port[pins]
-    for column in range(4):
-        load[:, column] = np.bincount(circuit.pin_net[pins], by_port[port, column], minlength=circuit.num_nets)
-    return load
+    found = np.zeros((circuit.num_pins + circuit.num_ports, 4))
+    if circuit.num_pins:
+        found[: circuit.num_pins] = by_port[type_start[circuit.cell_type[circuit.pin_cell]] + circuit.pin_port]
+    return found
+
+
+def net_sums(circuit: Circuit, values: FloatArray) -> FloatArray:
+    """Sum of a value of pins and terminals, float64 [P + T, 4], over each net, float64 [N, 4]."""
+    net = np.concatenate([circuit.pin_net, circuit.port_net])
+    on_net = np.flatnonzero(net >= 0)
+    found = np.empty((circuit.num_nets, values.shape[1]))
+    for column in range(values.shape[1]):
+        found[:, column] = np.bincount(net[on_net], values[on_net, column], minlength=circuit.num_nets)
+    return found
 
 
 def clock_network(

@@ -26,7 +26,7 @@ def limit(setting: str, default: int) -> int:
     text = os.environ.get(setting, "")
     if not text:
         return default
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdecimal():
         raise CircuitError(setting, repr(text), "must be a whole number", "unset it or give digits")
     return int(text)
 

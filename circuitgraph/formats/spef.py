@@ -21,8 +21,11 @@ from circuitgraph.formats.spef_columns import Entries, assemble
 from circuitgraph.names import encode
 from circuitgraph.parasitics import NodeKind, Parasitics
 
+FAST_FROM = 2 << 20
+
 _COMMENT = re.compile(r'\\.|"[^"\r\n]*"|//[^\r\n]*|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?', re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z", re.ASCII)
+_FIELD = re.compile(r"[^\s]+", re.ASCII)
 _INDEX = re.compile(r"\*([0-9]+)(.*)\Z", re.ASCII | re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _PREFIXES = {"": 0, "F": -15, "P": -12, "N": -9, "U": -6, "M": -3, "K": 3, "MEG": 6, "T": -24}
@@ -46,10 +49,16 @@ def read_spef(source: Source) -> Parasitics:
     """
     data = read_bytes(source)
     name = name_of(source)
-    return assemble(_Reader(SourceText.of(data, name)).entries())
+    if len(data) >= FAST_FROM:
+        from circuitgraph.formats.spef_fast import entries_fast
+
+        found = entries_fast(data, name)
+        if found is not None:
+            return assemble(found)
+    return assemble(Reader(SourceText.of(data, name)).entries())
 
 
-class _Reader:
+class Reader:
     """One pass over the lines; the section decides what a line means."""
 
     def __init__(self, source: SourceText) -> None:
@@ -83,6 +92,32 @@ class _Reader:
         self.pi: list[str] = []
         self.driver = -1
 
+    @classmethod
+    def of(cls, data: bytes, name: str) -> Reader | None:
+        """A reader of *data*; None where its comments or bytes are broken."""
+        try:
+            return cls(SourceText.of(data, name))
+        except CircuitError:
+            return None
+
+    def read_header(self) -> bool:
+        """Read all lines as a header; False where one of them is wrong, or the units are missing."""
+        try:
+            for line in self.lines:
+                self.number += 1
+                fields = line.split() if line.isascii() else _FIELD.findall(line)
+                if fields and not (fields[0][0] == "*" and fields[0][1:2].isalpha()):
+                    return False
+                if fields:
+                    self.keyword(fields[0].upper(), fields)
+        except CircuitError:
+            return False
+        return self.capacitance_unit is not None and self.resistance_unit is not None
+
+    def units(self) -> tuple[tuple[int, float], tuple[int, float]]:
+        """Power of ten and factor of farads and of ohms."""
+        return self.capacitance_unit or (0, 1.0), self.resistance_unit or (0, 1.0)
+
     def without(self, match: re.Match[str]) -> str:
         """A comment blanked, its line ends kept; names and strings stay."""
         text = match[0]
@@ -103,7 +138,7 @@ class _Reader:
         connection, capacitor, resistor = self.connection, self.capacitor, self.resistor
         for line in self.lines:
             self.number += 1
-            fields = line.split()
+            fields = line.split() if line.isascii() else _FIELD.findall(line)
             if not fields:
                 continue
             first = fields[0]
@@ -207,7 +242,7 @@ class _Reader:
 
     def map_entry(self, fields: list[str]) -> None:
         """``*12 name``."""
-        if len(fields) != 2 or not _INDEX.match(fields[0]) or not fields[0][1:].isdigit():
+        if len(fields) != 2 or not _INDEX.match(fields[0]) or not fields[0][1:].isdecimal():
             raise self.error("name map", "needs an index and a name on each line", "check the line")
         self.map[fields[0][1:]] = self.printed(fields[1])
 
@@ -244,7 +279,7 @@ class _Reader:
         else:
             prefix = self.resolve(field[:at])
             after = field[at + 1 :]
-            if after.isascii() and after.isdigit() and len(after) < 10 and (after == "0" or after[0] != "0"):
+            if after.isascii() and after.isdecimal() and len(after) < 10 and (after == "0" or after[0] != "0"):
                 suffix = -2 - int(after)
             else:
                 suffix = self.suffix_row.setdefault(self.printed(after), len(self.suffix_row))
@@ -369,7 +404,7 @@ def _translated(text: str, divider: str, bus: str) -> str:
     index = ""
     if len(bus) == 2 and bus != "[]" and text.endswith(bus[1]) and not text.endswith("\\" + bus[1]):
         head, bracket, digits = text[:-1].rpartition(bus[0])
-        if bracket and digits.lstrip("-").isdigit() and not head.endswith("\\"):
+        if bracket and digits.lstrip("-").isdecimal() and not head.endswith("\\"):
             text, index = head, f"[{digits}]"
     parts: list[str] = []
     at = 0
@@ -390,23 +425,34 @@ def _translated(text: str, divider: str, bus: str) -> str:
 
 def _scaled(texts: list[str], unit: tuple[int, float], corners: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Values in SI units, [n, corners], each rounded once."""
-    shift, factor = unit
-    tail = f"e{shift}"
+    if corners == 1:
+        return np.array(scaled(texts, *unit), np.float64).reshape(-1, 1)
+    rows = [(text.split(":") * 3)[:3] for text in texts]
+    return np.array([scaled(row, *unit) for row in rows], np.float64).reshape(-1, 3)
 
-    def number(text: str) -> float:
+
+def scaled(texts: list[str], shift: int, factor: float) -> list[float]:
+    """Numbers times 10**shift, rounded once, then times a factor.
+
+    >>> scaled(["0.1", "1e-3"], -12, 1.0)
+    [1e-13, 1e-15]
+    """
+    tail = f"e{shift}"
+    found = []
+    for text in texts:
         if "e" in text or "E" in text:
             mantissa, _, exponent = text.lower().partition("e")
-            return float(f"{mantissa}e{int(exponent) + shift}")
-        return float(text + tail)
+            value = float(f"{mantissa}e{int(exponent) + shift}")
+        else:
+            value = float(text + tail)
+        value *= factor
+        found.append(value if abs(value) < 1e300 else 0.0)
+    return found
 
-    if corners == 1:
-        values = np.array([number(text) for text in texts], np.float64).reshape(-1, 1)
-    else:
-        rows = [text.split(":") for text in texts]
-        values = np.array([[number(part) for part in (row * 3)[:3]] for row in rows], np.float64).reshape(-1, 3)
-    if factor != 1.0:
-        values = values * factor
-    return np.where(np.isfinite(values), values, 0.0)
+
+def valid_number(text: str) -> bool:
+    """Whether a text is one decimal number."""
+    return _NUMBER.match(text) is not None
 
 
 # -- writing ---------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
     log C = log C_fan-out(f) + a tanh(u),     log R = log R_fan-out(f) + a tanh(v)
 
-(u, v) come from the embedding of the net's driver pin by an encoder that was pretrained on the timing view, the
-embedding of its graph, and the fan-out. The last layer starts at zero: the untrained model *is* the fan-out row. It is
+(u, v) come from the embedding of the net's driver pin by an encoder that was pretrained on the timing view (after and
+before it mixes), the mean of its sinks' embeddings, and the fan-out. The last layer starts at zero: the untrained model *is* the fan-out row. It is
 trained on the wires' own labels; slack is computed by the exact engine.
 """
 
@@ -92,7 +92,7 @@ class LearnedWires:
         self.row = FanOut()
         state = torch.random.get_rng_state()
         torch.manual_seed(seed)
-        self.head = WireResidual(2 * encoder.width)
+        self.head = WireResidual(3 * encoder.width)
         torch.random.set_rng_state(state)
 
     def fit(
@@ -142,18 +142,21 @@ class LearnedWires:
         )
 
     def context(self, inputs: TimingInputs) -> Tensor:
-        """Embedding of each net's driver pin and of the graph, log fan-out, log number of cells, [M, 2 d + 2]."""
+        """What the head reads of each net, [M, 3 d + 2].
+
+        Embedding of the driver pin, mean of those of the sinks, stem of the driver pin, log fan-out, log cells - 6.
+        """
         key = f"context {id(self.encoder)}"
         if key not in inputs.view_cache:
-            view = inputs.view
+            data = to_data(inputs.view)
             with torch.no_grad():
-                found = self.encoder.eval()(to_data(view))
-            node_of = driver_nodes(view, inputs)
-            nodes = found.nodes.index_select(0, torch.from_numpy(node_of))
-            graph = found.graphs.expand(len(nodes), -1)
+                stem = self.encoder.eval().stem(data)
+                nodes = self.encoder.propagate(stem, data).nodes
+            driver = torch.from_numpy(driver_nodes(inputs.view, inputs))
             fan_out = torch.from_numpy(np.log(inputs.fan_out)).float()[:, None]
-            size = torch.full((len(nodes), 1), float(np.log(max(1, inputs.circuit.num_cells)) - 6.0))
-            inputs.view_cache[key] = torch.cat([nodes.float(), graph.float(), fan_out, size], dim=1)
+            size = torch.full((len(driver), 1), float(np.log(max(1, inputs.circuit.num_cells)) - 6.0))
+            own, before = nodes.index_select(0, driver), stem.index_select(0, driver)
+            inputs.view_cache[key] = torch.cat([own, sink_mean(inputs.view, inputs, nodes), before, fan_out, size], dim=1)
         cached: Tensor = inputs.view_cache[key]
         return cached
 
@@ -219,4 +222,16 @@ def driver_nodes(view: Any, inputs: TimingInputs) -> np.ndarray:
     node_of[pins[pins >= 0]] = rows[pins >= 0]
     node_of[circuit.num_pins + ports[ports >= 0]] = rows[ports >= 0]
     found: np.ndarray = node_of[circuit.net_driver[inputs.nets]]
+    return found
+
+
+def sink_mean(view: Any, inputs: TimingInputs, nodes: Tensor) -> Tensor:
+    """Mean of the embeddings of each net's sinks, [M, d]."""
+    column = [feature.name for feature in view.feature_table].index("is driver")
+    sinks = np.flatnonzero((view.features[:, column] < 0.5) & (view.net >= 0))
+    net = torch.from_numpy(view.net[sinks].astype(np.int64))
+    rows = nodes.index_select(0, torch.from_numpy(sinks))
+    total = nodes.new_zeros(inputs.circuit.num_nets, nodes.size(1)).index_add(0, net, rows)
+    count = nodes.new_zeros(inputs.circuit.num_nets).index_add(0, net, nodes.new_ones(len(net)))
+    found: Tensor = (total / count.clamp(min=1)[:, None]).index_select(0, torch.from_numpy(inputs.nets))
     return found

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from circuitgraph.analysis.sta import Timing
+from circuitgraph.analysis.sta_output import summary as analysis_summary
 from circuitgraph.analysis.wires import Wires, spef_wires, zero_wires
 from circuitgraph.errors import CircuitError
 from circuitgraph.files import write_atomic
@@ -108,9 +109,18 @@ def _spef(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
     wires = spef_wires(resolved, inputs.circuit, inputs.pin_capacitance)
     has_resistance = bool((wires.resistance > 0).any())
     chosen = Chosen(wires, "spef", "elmore" if has_resistance else "lumped_cap", default_wire_load=True)
-    chosen.said.append(f"wires: SPEF; {report.text()}")
-    chosen.unmatched = report.unmatched()
-    missing = chosen.unmatched.get("nets_without_parasitics", 0)
+    chosen.said.append(f"wires: SPEF; {report.matched:,} of {report.nets:,} nets with a driver and a load have parasitics")
+    chosen.unmatched = {"nets_without_parasitics": report.nets - report.matched, "unknown_nets": report.num_unknown}
+    chosen.unmatched["unknown_pins"] = report.num_unknown_nodes
+    missing = chosen.unmatched["nets_without_parasitics"]
+    for count, names, what in (
+        (missing, report.missing, "nets without parasitics"),
+        (report.num_unknown, report.unknown, "nets of the SPEF that are not in the netlist"),
+        (report.num_unknown_nodes, report.unknown_nodes, "pins of the SPEF that are not in the netlist"),
+        (report.num_moved_nodes, report.moved_nodes, "pins of the SPEF that are on another net in the netlist"),
+    ):
+        if count:
+            chosen.said.append(f"{count:,} {what}: {', '.join(names)}{', ...' if count > len(names) else ''}")
     if missing and inputs.library.default_wire_load is not None:
         chosen.said.append(f"{missing:,} nets without parasitics get the library's default wire load")
     chosen.said += wires.notes.lines()
@@ -133,19 +143,12 @@ def _fan_out(inputs: TimingInputs) -> Chosen:
 
 def summary_of(inputs: TimingInputs, timing: Timing, chosen: Chosen, seconds: float) -> dict[str, Any]:
     """What summary.json holds."""
-    worst = timing.worst_slack()
-    known = worst[worst == worst]
     unmatched = dict(chosen.unmatched)
     constraint_misses = sum(count for note, count in inputs.prepared.constraints.notes.counts.items() if "no " in note)
     if constraint_misses:
         unmatched["constraints"] = constraint_misses
     return {
-        "design": inputs.circuit.name,
-        "wns_ns": round(1e9 * timing.wns, 6),
-        "tns_ns": round(1e9 * timing.tns, 6),
-        "hold_wns_ns": round(1e9 * timing.hold_wns, 6),
-        "endpoints": int(len(known)),
-        "violating": int((known < 0).sum()),
+        **analysis_summary(timing),
         "wires": chosen.kind,
         "delay_model": chosen.delay_model,
         "source": chosen.source,

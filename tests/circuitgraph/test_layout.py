@@ -9,7 +9,7 @@ import pytest
 
 from circuitgraph.circuit import CellType, CircuitBuilder, Direction, Port
 from circuitgraph.errors import CircuitError
-from circuitgraph.layout import CellShape, Layout, Row, RoutingLayer, Technology, orient, place_pins, write_def
+from circuitgraph.layout import CellShape, Layout, RoutingLayer, Row, Technology, orient, place_pins, write_def
 
 BOX = CellType("BOX", "opaque", (Port("A"), Port("Z", Direction.OUTPUT)), (None, None), is_opaque=True)
 LAYERS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def layout(circuit: Circuit) -> Layout:
 def wire_length(circuit: Circuit, x: np.ndarray, y: np.ndarray) -> float:
     """Half-perimeter length over the pins of all nets."""
     start, pins = circuit.net_pins
-    ends = [pins[a:b] for a, b in zip(start[:-1], start[1:], strict=True) if b - a > 1]
+    ends = [pins[a:b] for a, b in pairwise(start) if b - a > 1]
     return float(sum(np.ptp(x[rows]) + np.ptp(y[rows]) for rows in ends))
 
 

@@ -65,7 +65,7 @@ def test_kernels_equal_their_python(nets: list[list[tuple[int, int]]]) -> None:
     x, y = (np.array([p[axis] * 100 for pins in nets for p in pins], np.int64) for axis in (0, 1))
     compiled, plain = _compiled_trees()(start, x, y), _kernel_trees(start, x, y)
     assert all((a == b).all() for a, b in zip(compiled, plain, strict=True))
-    rank, parent = plain
+    parent = plain[1]
     edges = np.flatnonzero(parent >= 0)
     capacity, limits = np.full((2, 2), 3000.0), np.array([1500], np.int64)
     usages = np.zeros((2, 2, 2, 5, 4))

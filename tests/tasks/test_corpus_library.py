@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,7 @@ def test_lef_holds_the_layers_and_the_shapes() -> None:
     assert words.count("MACRO") == len(cells.make_cells())
     assert words.count("ROUTING") == len(cells.LAYERS)
     layer = words[words.index("M2") : words.index("VIA2")]
-    text = dict(zip(layer, layer[1:], strict=False))
+    text = dict(pairwise(layer))
     width, per_square = float(text["WIDTH"]) * 1e-6, float(text["RPERSQ"])
     assert per_square / width == pytest.approx(cells.LAYERS[1].resistance)
     area, edge = float(text["CPERSQDIST"]), float(text["EDGECAPACITANCE"]) * 1e-6

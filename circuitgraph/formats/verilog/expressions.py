@@ -61,7 +61,7 @@ def literal_bits(token: str) -> tuple[tuple[int, ...], bool] | None:
     if quote and len(size_text) > 9 or size > width or not size or len(digits) > width:
         return None
     if letter == "d" and digits[:1] not in {"x", "z", "?"}:
-        if len(digits) > 4000 or not digits.isdigit():
+        if len(digits) > 4000 or not digits.isdecimal():
             return None
         binary = format(int(digits), "b")
     else:
@@ -201,9 +201,9 @@ class Scope:
 
     def integer(self, tokens: list[str], at: int) -> int:
         """Value of a constant integer expression: numbers, parameters, + - * and parentheses."""
-        if len(tokens) == 1 and tokens[0].isdigit() and len(tokens[0]) < 10:
+        if len(tokens) == 1 and tokens[0].isdecimal() and len(tokens[0]) < 10:
             return int(tokens[0])
-        if len(tokens) == 2 and tokens[0] == "-" and tokens[1].isdigit() and len(tokens[1]) < 10:
+        if len(tokens) == 2 and tokens[0] == "-" and tokens[1].isdecimal() and len(tokens[1]) < 10:
             return -int(tokens[1])
         value, uses = constant_integer(tokens, self.module.parameters, at)
         self.module.uses_parameters |= uses
@@ -220,7 +220,7 @@ class Scope:
                 bits, after = self.select(tokens, at)
                 return bits, False, after
             return self.name(token, at), False, at + 1
-        if token[0].isdigit() or (token[0] == "'" and len(token) > 1):
+        if token[0].isdecimal() or (token[0] == "'" and len(token) > 1):
             bits, flexible = literal(token, at)
             self.spend(len(bits), at)
             return bits, flexible, at + 1
@@ -248,8 +248,8 @@ class Scope:
             if token == "}" and not stack[-1][0] and stack[-1][1] == 1:
                 raise syntax(at, "}", "a part of the concatenation")
             if token != "}":
-                if token[0].isdigit() and tokens[at + 1] == "{":
-                    count = int(token) if token.isdigit() and len(token) < 10 else -1
+                if token[0].isdecimal() and tokens[at + 1] == "{":
+                    count = int(token) if token.isdecimal() and len(token) < 10 else -1
                     if not 0 < count <= self.width:
                         raise Fault(
                             at,
@@ -396,7 +396,7 @@ def constant_integer(tokens: list[str], parameters: dict[str, int], at: int) -> 
             waiting.append("(")
         elif operand and token == "-":
             waiting.append("negative")
-        elif operand and token.isdigit() and len(token) < 10:
+        elif operand and token.isdecimal() and len(token) < 10:
             output.append(int(token))
             operand = False
         elif operand and "'" in token and token[:1] != '"':

@@ -17,6 +17,7 @@ from circuitgraph.circuit import Direction
 from circuitgraph.design import CONSTANT_NAMES
 from circuitgraph.errors import CircuitError
 from circuitgraph.formats.lexing import MAX_NETS, MAX_WIDTH, SourceText, limit, line_and_column
+from circuitgraph.formats.verilog.expressions import Scope
 from circuitgraph.formats.verilog.masters import GATE_WORDS, SWITCH_PORTS, TRISTATE_WORDS
 from circuitgraph.formats.verilog.parser import KEYWORDS, header_of
 from circuitgraph.formats.verilog.raw import Declared, Names, RawModule
@@ -135,14 +136,14 @@ def parse_fast(data: bytes, name: str) -> tuple[list[RawModule], Names, Offsets]
         parser = header_of(SourceText.of(data[:end], name))
     except CircuitError:
         return None
-    if parser is None or parser.module.is_primitive:
+    if parser is None or parser.module.behavioural or parser.module.parameters:
         return None
     body = _body(data, end, parser.module)
     if body is None:
         return None
     module, names = body
     try:
-        parser.module = module
+        parser.module, parser.scope = module, Scope(module, parser.budget)
         parser.guarded(parser.finish_ports, [], 0)
     except CircuitError:
         return None

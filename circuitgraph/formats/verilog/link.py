@@ -494,16 +494,13 @@ class Linker:
                 missing = int(width[conn] - columns.width[conn])
                 pin_bits[first[conn] : first[conn] + missing] = ZERO
             if not columns.flexible[conn]:
-                error = self.cell_error(
-                    raw,
-                    columns,
-                    conn,
-                    f"has {width[conn]} bits, and its connection {columns.width[conn]}",
-                    "make the widths equal",
-                )
-                if self.strict:
+                rule = f"has {width[conn]} bits, and its connection {columns.width[conn]}"
+                what = "connection of another width: cut, or left open"
+                known = not self.strict and self.notes.count(what) >= 3
+                error = None if known else self.cell_error(raw, columns, conn, rule, "make the widths equal")
+                if self.strict and error is not None:
                     raise error
-                self.notes.add("connection of another width: cut, or left open", error.place)
+                self.notes.add(what, error.place if error is not None else "")
         return pin_start, pin_bits
 
     @staticmethod

@@ -35,6 +35,11 @@ BEHAVIOURAL_WORDS = frozenset(
 STRENGTHS = frozenset(
     "supply0 supply1 strong0 strong1 pull0 pull1 weak0 weak1 highz0 highz1 small medium large".split()
 )
+SYSTEM_VERILOG_WORDS = frozenset(
+    "uwire logic always_ff always_comb always_latch final assert property sequence covergroup typedef enum struct "
+    "import export class interface modport bind let clocking program package alias timeunit timeprecision".split()
+)
+"""Words that begin a statement of SystemVerilog and are plain names in Verilog-2001 netlists."""
 KEYWORDS = (
     NET_WORDS
     | DIRECTION_WORDS
@@ -42,6 +47,8 @@ KEYWORDS = (
     | BEHAVIOURAL_WORDS
     | frozenset("module macromodule endmodule primitive endprimitive assign parameter localparam specify".split())
 )
+RESERVED = KEYWORDS - SYSTEM_VERILOG_WORDS
+"""Words that cannot name a net or a port."""
 NO_ENDS: frozenset[str] = frozenset()
 COMMA = frozenset({","})
 ARGUMENT_ENDS = frozenset({",", ")"})
@@ -130,7 +137,7 @@ class Parser:
         name = self.tokens.peek()
         if not name:
             raise self.tokens.unfinished()
-        if not is_name(name) or name in KEYWORDS:
+        if not is_name(name) or name in RESERVED:
             raise self.error(self.tokens.index, syntax(0, name, "a module name"))
         module = self.module = RawModule(plain(name), index, is_cell=is_cell, is_primitive=opening == "primitive")
         self.scope = Scope(module, self.budget)
@@ -278,7 +285,7 @@ class Parser:
             if direction is Direction.UNKNOWN:
                 raise syntax(at, tokens[at], "'input', 'output' or 'inout'")
             token = tokens[at]
-            if not is_name(token) or token in KEYWORDS:
+            if not is_name(token) or token in RESERVED:
                 raise syntax(at, token, "a port name")
             self.declare_port(token, direction, left, right, known, at)
             self.module.header.append(HeaderPort(plain(token), [token], 0))
@@ -433,7 +440,7 @@ class Parser:
             at, left, right, known = self.range(tokens, at)
         while True:
             token = tokens[at]
-            if not is_name(token) or token in KEYWORDS:
+            if not is_name(token) or token in RESERVED:
                 raise syntax(at, token, "a port name")
             self.declare_port(token, direction, left, right, known, at)
             at += 1
@@ -462,7 +469,7 @@ class Parser:
         scope = self.scope
         while True:
             token = tokens[at]
-            if not is_name(token) or token in KEYWORDS:
+            if not is_name(token) or token in RESERVED:
                 raise syntax(at, token, "a net name")
             found = scope.declare(plain(token), left, right, at)
             at += 1

@@ -158,11 +158,8 @@ class RawPort:
     known_width: bool = True
 
     def bit_indices(self) -> list[int | None]:
-        """Bus index of each bit, or [None] for a scalar."""
-        if self.left is None:
-            return [None]
-        step = -1 if self.left >= self.right else 1
-        return list(range(self.left, self.right + step, step))
+        """Bus index of each bit, or [None] for a scalar; nothing for a port without nets."""
+        return bit_indices(self.left, self.right) if self.bits else []
 
 
 class Names:

@@ -82,6 +82,7 @@ class Tokens:
         self.held: list[str] = []
         self.at = 0
         self.before = 0
+        self._mark = (0, 0)
         self._iterator: Iterator[re.Match[str]] | None = None
         if len(self.text) < WHOLE_BELOW:
             self.held = TOKEN.findall(self.text)
@@ -175,13 +176,13 @@ class Tokens:
         return None
 
     def offset(self, index: int) -> int:
-        """Where token number *index* starts in the text."""
-        last = 0
-        for match in islice(TOKEN.finditer(self.text), index, index + 1):
-            return match.start(1)
-        for match in TOKEN.finditer(self.text):
+        """Where token number *index* starts in the text; asking in ascending order costs one pass."""
+        number, start = self._mark if index >= self._mark[0] else (0, 0)
+        last = start
+        for match in islice(TOKEN.finditer(self.text, start), index - number + 1):
             if match[1]:
                 last = match.start(1)
+        self._mark = (index, last)
         return last
 
     def place(self, index: int) -> str:

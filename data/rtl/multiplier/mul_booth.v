@@ -12,11 +12,13 @@ module mul_booth #(parameter W = 12) (
   wire [W:0] code = {rb, 1'b0};
   reg signed [2*W-1:0] total;
   reg signed [2*W-1:0] term;
+  reg [2:0] digit;
   integer i;
   always @* begin
     total = 0;
-    for (i = 0; i < W / 2; i = i + 1) begin
-      case (code[2*i +: 3])
+    for (i = 0; 2 * i < W; i = i + 1) begin
+      digit = code >> (2 * i);
+      case (digit)
         3'b001, 3'b010: term = ra;
         3'b011:         term = ra <<< 1;
         3'b100:         term = -(ra <<< 1);

@@ -1,7 +1,7 @@
 # alu_32: constraints written for this corpus; times in ns. Licence: Apache-2.0.
-create_clock -name clk -period 3.884
+create_clock -name clk -period 3.896
 set_clock_uncertainty -setup 0.010 [all_clocks]
 set_clock_uncertainty -hold 0.005 [all_clocks]
-set_input_delay 0.7768 -clock clk [all_inputs]
-set_output_delay 0.7768 -clock clk [all_outputs]
+set_input_delay 0.7792 -clock clk [all_inputs]
+set_output_delay 0.7792 -clock clk [all_outputs]
 set_input_transition 0.020 [all_inputs]

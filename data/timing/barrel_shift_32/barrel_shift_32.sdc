@@ -1,7 +1,7 @@
 # barrel_shift_32: constraints written for this corpus; times in ns. Licence: Apache-2.0.
-create_clock -name clk -period 1.691
+create_clock -name clk -period 1.695
 set_clock_uncertainty -setup 0.010 [all_clocks]
 set_clock_uncertainty -hold 0.005 [all_clocks]
-set_input_delay 0.3382 -clock clk [all_inputs]
-set_output_delay 0.3382 -clock clk [all_outputs]
+set_input_delay 0.3390 -clock clk [all_inputs]
+set_output_delay 0.3390 -clock clk [all_outputs]
 set_input_transition 0.020 [all_inputs]

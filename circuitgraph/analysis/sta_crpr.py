@@ -1,0 +1,166 @@
+"""Clock reconvergence pessimism: the late minus early arrival of the clock path that launch and capture share is credited.
+
+An endpoint's worst slack is the smallest one over all clock pins that launch into it, each with its own credit. Paths whose
+arrival is so far from the worst that no credit could make them the worst are not looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from circuitgraph.analysis.sta import Timing, kernel_arguments
+from circuitgraph.analysis.sta_checks import Candidates
+from circuitgraph.analysis.sta_paths import Tracer
+
+TINY = 1e-16
+"""Credits below this many seconds are none: rounding."""
+Chain = dict[int, int]
+"""Nodes of a clock path with the edge at each."""
+
+
+class Credits:
+    """Credits between pairs of clock pins."""
+
+    def __init__(self, timing: Timing) -> None:
+        self.timing = timing
+        self.tracer = Tracer(timing)
+        self.chains: dict[tuple[int, int, int, int], list[tuple[int, int]]] = {}
+        self.pairs: dict[tuple[int, ...], float] = {}
+
+    def chain(self, node: int, edge: int, plane: int, is_early: int) -> list[tuple[int, int]]:
+        """(node, edge) of the clock path to a pin, the pin first."""
+        key = (node, edge, plane, is_early)
+        if key not in self.chains:
+            steps = self.tracer.path(node, edge, plane, is_early)
+            self.chains[key] = [(step.node, step.edge) for step in reversed(steps)]
+        return self.chains[key]
+
+    def spread(self, node: int, edge: int, plane: int) -> float:
+        """Late minus early arrival of a clock plane at a pin."""
+        times = self.timing.state_arrival[node, plane]
+        return float(times[edge] - times[2 + edge])
+
+    def most(self, node: int, edge: int, plane: int, is_early: int) -> float:
+        """Largest credit that a capturing pin can have with any launch."""
+        return max(self.spread(at, way, plane) for at, way in self.chain(node, edge, plane, is_early))
+
+    def credit(self, launch: tuple[int, int, int], capture: tuple[int, int, int], is_early: int) -> float:
+        """Credit of a launching and a capturing pin, each (node, edge, plane).
+
+        Args:
+            is_early: 0 for setup (late launch, early capture), 1 for hold.
+        """
+        key = (*launch, *capture, is_early)
+        if key not in self.pairs:
+            own = dict(self.chain(*capture, 1 - is_early))
+            found = 0.0
+            for node, edge in self.chain(*launch, is_early):
+                if node in own:
+                    found = self.spread(node, edge, launch[2])
+                    if own[node] != edge:
+                        found = min(found, self.spread(node, own[node], capture[2]))
+                    break
+            self.pairs[key] = max(found, 0.0)
+        return self.pairs[key]
+
+
+def with_credits(timing: Timing, found: Candidates) -> Candidates:
+    """Pairs with their credits; those that no credit can touch stay as they are."""
+    prepared, planes = timing.prepared, timing.prepared.planes
+    if not len(found) or not _spreads(timing):
+        return found
+    clock_of = np.array([plane.clock for plane in planes.rows], np.int64)
+    propagated = np.array([clock.is_propagated for clock in planes.clocks], np.bool_)
+    capture = clock_of[found.clock_plane]
+    possible = (found.clock_node >= 0) & (clock_of[found.plane] == capture) & propagated[np.maximum(capture, 0)]
+    credits = Credits(timing)
+    windows = np.zeros(len(found))
+    for row in np.flatnonzero(possible).tolist():
+        early = int(found.kind[row]) & 1
+        windows[row] = credits.most(int(found.clock_node[row]), int(found.clock_edge[row]), int(found.clock_plane[row]), 1 - early)
+    chosen = np.flatnonzero(windows > TINY)
+    chosen = chosen[_can_be_worst(found, windows, chosen)]
+    if not len(chosen):
+        return found
+    launches, times = launching(timing, found.take(chosen), windows[chosen])
+    del prepared
+    return _credited(found, chosen, launches, times, credits)
+
+
+def _spreads(timing: Timing) -> bool:
+    """Whether any clock arrival differs between late and early."""
+    for row, plane in enumerate(timing.prepared.planes.rows):
+        if plane.is_clock:
+            times = timing.state_arrival[:, row]
+            known = np.isfinite(times[:, :2]) & np.isfinite(times[:, 2:])
+            if (np.where(known, times[:, :2] - np.where(known, times[:, 2:], 0.0), 0.0) > TINY).any():
+                return True
+    return False
+
+
+def _can_be_worst(found: Candidates, windows: np.ndarray, chosen: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    """Of the chosen pairs those whose slack without credit is below the best case of their endpoint's worst pair."""
+    key = found.node.astype(np.int64) * 16 + found.kind
+    _, group = np.unique(key, return_inverse=True)
+    least = np.full(int(group.max()) + 1, np.inf)
+    np.minimum.at(least, group, found.slack + windows)
+    result: np.ndarray = found.slack[chosen] <= least[group[chosen]]  # type: ignore[type-arg]
+    return result
+
+
+def launching(timing: Timing, ends: Candidates, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """Launching pins of near-critical paths: rows (row of *ends*, node, plane, edge) and the arrival through each."""
+    from circuitgraph.analysis.sta_crpr_kernels import _kernel_launches
+
+    prepared = timing.prepared
+    arguments = kernel_arguments(prepared, timing.load, timing.wire, timing.boundary)
+    tail = np.full((prepared.nodes.count, 2), np.nan)
+    room = max(1024, 16 * len(ends))
+    while True:
+        found, times = np.zeros((room, 4), np.int64), np.zeros(room)
+        count = _kernel_launches(
+            ends.node,
+            ends.edge,
+            ends.plane,
+            (ends.kind & 1).astype(np.int8),
+            windows,
+            prepared.level,
+            *arguments,
+            timing.state_slew,
+            timing.state_arrival,
+            tail,
+            found,
+            times,
+        )
+        if count >= 0:
+            return found[:count], times[:count]
+        room *= 4
+        tail[:] = np.nan
+
+
+def _credited(
+    found: Candidates,
+    chosen: np.ndarray,  # type: ignore[type-arg]
+    launches: np.ndarray,  # type: ignore[type-arg]
+    times: np.ndarray,  # type: ignore[type-arg]
+    credits: Credits,
+) -> Candidates:
+    """The pairs with, for each chosen one, the launch that leaves the smallest slack."""
+    arrival, required, slack = found.arrival.copy(), found.required.copy(), found.slack.copy()
+    credit, through = found.credit.copy(), found.launch_node.copy()
+    done: set[int] = set()
+    for (end, node, plane, edge), time in zip(launches.tolist(), times.tolist(), strict=True):
+        row = int(chosen[end])
+        early = int(found.kind[row]) & 1
+        given = 0.0
+        if node >= 0:
+            capture = (int(found.clock_node[row]), int(found.clock_edge[row]), int(found.clock_plane[row]))
+            given = credits.credit((node, edge, plane), capture, early)
+        limit = float(found.required[row]) + (-given if early else given)
+        left = time - limit if early else limit - time
+        if row not in done or left < slack[row]:
+            done.add(row)
+            arrival[row], required[row], slack[row], credit[row], through[row] = time, limit, left, given, node
+    return replace(found, arrival=arrival, required=required, slack=slack, credit=credit, launch_node=through)
