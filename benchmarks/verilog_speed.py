@@ -72,7 +72,9 @@ def generate_spef(path: Path, source: Path, megabytes: float) -> None:
     text = source.read_text("latin-1")
     head, _, rest = text.partition("*NAME_MAP")
     start = rest.index("*D_NET")
-    entries = [line for line in rest[:start].splitlines() if line[:1] == "*" and line[1:2].isdigit() and len(line.split()) == 2]
+    entries = [
+        line for line in rest[:start].splitlines() if line[:1] == "*" and line[1:2].isdigit() and len(line.split()) == 2
+    ]
     body = rest[start:]
     span = max(int(line.split()[0][1:]) for line in entries) + 1
     copies = max(1, round(megabytes * 1e6 / len(body)))

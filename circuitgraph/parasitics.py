@@ -1,6 +1,6 @@
-"""Parasitics: RC networks of nets, columnar, and their match with a circuit.
+r"""Parasitics: RC networks of nets, columnar, and their match with a circuit.
 
-Names are held as the package prints them (``u1/data[3]``, ``lane\\[0\\].ra[8]``), whatever the file's divider and
+Names are held as the package prints them (``u1/data[3]``, ``lane\[0\].ra[8]``), whatever the file's divider and
 escapes were. Values are in farads and ohms, one column a corner.
 """
 
@@ -10,6 +10,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -210,7 +211,9 @@ class Parasitics:
         texts = [
             circuit.types[kind_row].ports[port].name
             for kind_row, port in zip(
-                circuit.cell_type[circuit.pin_cell[pin[rows]]].tolist(), circuit.pin_port[pin[rows]].tolist(), strict=True
+                circuit.cell_type[circuit.pin_cell[pin[rows]]].tolist(),
+                circuit.pin_port[pin[rows]].tolist(),
+                strict=True,
             )
         ]
         known = {text: row for row, text in enumerate(dict.fromkeys(texts))}
@@ -385,7 +388,7 @@ def table_texts(table: NameTable) -> list[str]:
     """The bases of a table as texts."""
     raw = table.blob.tobytes()
     edges = table.start.tolist()
-    return [decode(raw[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [decode(raw[a:b]) for a, b in pairwise(edges)]
 
 
 def _bulk(table: NameTable, rows: Mapping[str, int], find: object) -> IntArray:

@@ -12,6 +12,7 @@ import io
 import lzma
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -431,6 +432,33 @@ def _slacks(design: Design, circuit: Circuit, folder: Path) -> list[float]:
         return [float(line) for line in (work / "slacks.txt").read_text().split()]
 
 
+def tables(folder: Path) -> tuple[str, str]:
+    """The two tables of ``data/README.md``: placed designs with their slacks by OpenSTA, and netlists.
+
+    ``python -m tasks.corpus_recipe`` prints them for the corpus of the checkout.
+
+    Raises:
+        CircuitError: OpenSTA is missing or answers nothing.
+    """
+    library = read_liberty(folder / "library" / f"{corpus_library.NAME}.lib")
+    placed_rows = [
+        "| design | family | split | cells | nets | flip-flops | period | endpoints | violating | WNS |",
+        "|---|---|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for design in TIMING:
+        circuit = read_verilog(folder / "timing" / design.name / f"{design.name}.v", library=library)
+        slacks = np.array(_slacks(design, circuit, folder))
+        sizes = f"{circuit.num_cells:,} | {circuit.num_nets:,} | {int(circuit.is_sequential.sum())}"
+        timing = f"{design.period:.3f} | {len(slacks)} | {(slacks < 0).sum()} | {min(0.0, slacks.min()):.3f}"
+        placed_rows.append(f"| {design.name} | {design.family} | {design.split} | {sizes} | {timing} |")
+    netlist_rows = ["| design | family | split | cells | nets |", "|---|---|---|--:|--:|"]
+    for design in NETLISTS:
+        circuit = read_verilog(folder / "netlists" / f"{design.name}.v", library=library)
+        sizes = f"{circuit.num_cells:,} | {circuit.num_nets:,}"
+        netlist_rows.append(f"| {design.name} | {design.family} | {design.split} | {sizes} |")
+    return "\n".join(placed_rows), "\n".join(netlist_rows)
+
+
 # -- MANIFEST ------------------------------------------------------------------------------------
 
 
@@ -513,3 +541,7 @@ def verify(folder: Path) -> list[str]:
         elif hash_file(there[name]) != rows[name]["sha256"]:
             found.append(f"{name}: differs from the MANIFEST")
     return found
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n\n".join(tables(DATA)) + "\n")

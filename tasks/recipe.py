@@ -73,7 +73,7 @@ class FinetuneRecipe(_Part):
     task: Literal["timing"] = "timing"
     data: DataPart = DataPart(view="timing", kinds=["placed"])
     encoder: EncoderPart = EncoderPart()
-    train: TrainPart = TrainPart(epochs=60, learning_rate=3e-3)
+    train: TrainPart = TrainPart(epochs=40, learning_rate=3e-3)
 
 
 def read_recipe(path: str | Path, model: type[_Part], overrides: dict[str, Any] | None = None) -> Any:

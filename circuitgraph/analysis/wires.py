@@ -112,7 +112,9 @@ def _spef_elmore(
     placed = np.flatnonzero(node_pin >= 0)
     loads = np.zeros((parasitics.num_nodes, 2))
     loads += parasitics.node_capacitance[:, corner][:, None]
-    np.add.at(loads, parasitics.coupling_nodes.ravel(), np.repeat(parasitics.coupling_capacitance[:, corner], 2)[:, None])
+    np.add.at(
+        loads, parasitics.coupling_nodes.ravel(), np.repeat(parasitics.coupling_capacitance[:, corner], 2)[:, None]
+    )
     if pin_capacitance is not None:
         loads[placed] += pin_capacitance[node_pin[placed]]
     driver = drivers(resolved, circuit)

@@ -3,7 +3,7 @@
 This module imports numba; readers import it when a file is large enough.
 """
 
-# ruff: noqa: ANN001, ANN202, D417
+# ruff: noqa: ANN001, ANN202
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ def _kernel_hash(data, start, length):  # type: ignore[no-untyped-def]
     return value ^ (value >> np.uint64(29))
 
 
-@compiled(
-    f"int64({BYTES}, {BYTES}, int64, int64, uint64, int32[::1], int64[::1], int32[::1], uint32[::1], int64)"
-)
+@compiled(f"int64({BYTES}, {BYTES}, int64, int64, uint64, int32[::1], int64[::1], int32[::1], uint32[::1], int64)")
 def _kernel_find(data, seed, start, length, value, table, offset, size, tag, count):  # type: ignore[no-untyped-def]
     """Row of a name in a table, or -1 - slot where it belongs. Offsets beyond *data* lie in *seed*.
 

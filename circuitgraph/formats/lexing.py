@@ -32,9 +32,9 @@ def limit(setting: str, default: int) -> int:
 
 
 def line_and_column(data: bytes | str, offset: int) -> tuple[int, int]:
-    """Line and column, both from 1, of a byte offset; LF, CRLF and a lone CR end a line.
+    r"""Line and column, both from 1, of a byte offset; LF, CRLF and a lone CR end a line.
 
-    >>> line_and_column(b"ab\\ncd", 4)
+    >>> line_and_column(b"ab\ncd", 4)
     (2, 2)
     """
     if isinstance(data, str):

@@ -7,7 +7,6 @@ they are rounded, so that writing and reading give the same bits.
 
 from __future__ import annotations
 
-import os
 import re
 from decimal import Decimal
 
@@ -15,11 +14,11 @@ import numpy as np
 
 from circuitgraph.circuit import Direction
 from circuitgraph.errors import CircuitError, Notes
-from circuitgraph.files import Source, name_of, read_bytes, write_atomic
+from circuitgraph.files import Source, name_of, read_bytes
 from circuitgraph.formats.lexing import SourceText
 from circuitgraph.formats.spef_columns import Entries, assemble
-from circuitgraph.names import encode
-from circuitgraph.parasitics import NodeKind, Parasitics
+from circuitgraph.formats.spef_writer import spef_name, write_spef
+from circuitgraph.parasitics import Parasitics
 
 FAST_FROM = 2 << 20
 
@@ -31,9 +30,19 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _PREFIXES = {"": 0, "F": -15, "P": -12, "N": -9, "U": -6, "M": -3, "K": 3, "MEG": 6, "T": -24}
 _DIRECTIONS = {"I": Direction.INPUT, "O": Direction.OUTPUT, "B": Direction.INOUT}
 _SKIPPED = frozenset(
-    "*PORTS *PHYSICAL_PORTS *POWER_NETS *GROUND_NETS *DEFINE *PDEFINE *VARIATION_PARAMETERS *INDUC *SENS".split()
+    [
+        "*PORTS",
+        "*PHYSICAL_PORTS",
+        "*POWER_NETS",
+        "*GROUND_NETS",
+        "*DEFINE",
+        "*PDEFINE",
+        "*VARIATION_PARAMETERS",
+        "*INDUC",
+        "*SENS",
+    ]
 )
-_HEADER = frozenset("*SPEF *DATE *VENDOR *PROGRAM *VERSION *DESIGN_FLOW *T_UNIT *L_UNIT".split())
+_HEADER = frozenset(["*SPEF", "*DATE", "*VENDOR", "*PROGRAM", "*VERSION", "*DESIGN_FLOW", "*T_UNIT", "*L_UNIT"])
 
 
 def read_spef(source: Source) -> Parasitics:
@@ -229,7 +238,9 @@ class Reader:
         word = fields[2].upper()
         prefix = word.removesuffix(base)
         if not word.endswith(base) or prefix not in _PREFIXES:
-            raise self.error(f"unit {fields[2]!r}", f"is no unit of {fields[0]}", f"use {base} with K, M, P or F before it")
+            raise self.error(
+                f"unit {fields[2]!r}", f"is no unit of {fields[0]}", f"use {base} with K, M, P or F before it"
+            )
         factor = Decimal(fields[1])
         if not factor > 0:
             raise self.error(fields[0], f"has the factor {fields[1]}", "give a positive number")
@@ -329,7 +340,7 @@ class Reader:
     def reduced(self, word: str, fields: list[str]) -> None:
         """A line of ``*R_NET``: the pi model, and its loads joined to the far end."""
         net = len(self.net_texts) - 1
-        if word in {"*DRIVER", "*RC"} and len(fields) < 2 or word == "*C2_R1_C1" and len(fields) < 4:
+        if (word in {"*DRIVER", "*RC"} and len(fields) < 2) or (word == "*C2_R1_C1" and len(fields) < 4):
             raise self.error(word, "ends too early", "check the line")
         if word == "*DRIVER":
             self.driver = self.node(fields[1])
@@ -362,7 +373,9 @@ class Reader:
         has_values = any(texts)
         for unit, word in ((self.capacitance_unit, "*C_UNIT"), (self.resistance_unit, "*R_UNIT")):
             if unit is None and has_values:
-                raise CircuitError(f"{self.source.name}:1:1", "header", f"has no {word}", f"add a line such as {word} 1 ...")
+                raise CircuitError(
+                    f"{self.source.name}:1:1", "header", f"has no {word}", f"add a line such as {word} 1 ..."
+                )
         farad = self.capacitance_unit or (0, 1.0)
         ohm = self.resistance_unit or (0, 1.0)
         conn = np.array(self.conn, np.int64).reshape(-1, 3)
@@ -423,7 +436,9 @@ def _translated(text: str, divider: str, bus: str) -> str:
     return "".join(parts) + index
 
 
-def _scaled(texts: list[str], unit: tuple[int, float], corners: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _scaled(
+    texts: list[str], unit: tuple[int, float], corners: int
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Values in SI units, [n, corners], each rounded once."""
     if corners == 1:
         return np.array(scaled(texts, *unit), np.float64).reshape(-1, 1)
@@ -455,142 +470,4 @@ def valid_number(text: str) -> bool:
     return _NUMBER.match(text) is not None
 
 
-# -- writing ---------------------------------------------------------------------------------------
-
-_PLAIN = re.compile(r"[A-Za-z0-9_]")
-_BUS_BIT = re.compile(r"(?<!\\)\[(-?[0-9]+)\]\Z", re.ASCII)
-
-
-def write_spef(parasitics: Parasitics, target: str | os.PathLike[str], program: str = "circuitgraph") -> None:
-    """Write parasitics so that OpenSTA and :func:`read_spef` read them back: ``read(write(p)) == p``.
-
-    Args:
-        parasitics: what to write; pF and ohm are the units of the file.
-        target: path of the file.
-        program: for the header.
-
-    Raises:
-        CircuitError: the file cannot be written.
-    """
-    lines = [
-        '*SPEF "IEEE 1481-1999"',
-        f'*DESIGN "{_header_text(parasitics.name)}"',
-        '*DATE "Thu Jan 1 00:00:00 1970"',
-        '*VENDOR "circuitgraph"',
-        f'*PROGRAM "{_header_text(program)}"',
-        '*VERSION "1"',
-        '*DESIGN_FLOW "NAME_SCOPE LOCAL" "PIN_CAP NONE"',
-        "*DIVIDER /",
-        "*DELIMITER :",
-        "*BUS_DELIMITER []",
-        "*T_UNIT 1 NS",
-        "*C_UNIT 1 PF",
-        "*R_UNIT 1 OHM",
-        "*L_UNIT 1 HENRY",
-        "",
-    ]
-    lines += _Writer(parasitics).nets()
-    write_atomic(target, encode("\n".join(lines) + "\n"))
-
-
-class _Writer:
-    """The nets of a file."""
-
-    def __init__(self, parasitics: Parasitics) -> None:
-        self.parasitics = p = parasitics
-        self.nets_text = [spef_name(p.net_text(net)) for net in range(p.num_nets)]
-        self.node_text = [self.node(node) for node in range(p.num_nodes)]
-        self.couplings: dict[int, list[int]] = {}
-        net = p.node_net.tolist()
-        for row, (low, high) in enumerate(p.coupling_nodes.tolist()):
-            sides = [side for side in (net[low], net[high]) if side >= 0]
-            wanted = sides[:2] if p.coupling_listed[row] == 2 else sides[:1]
-            for side in dict.fromkeys(wanted):
-                self.couplings.setdefault(side, []).append(row)
-
-    def node(self, node: int) -> str:
-        """A node as entries name it."""
-        p = self.parasitics
-        kind, name = int(p.node_kind[node]), int(p.node_name[node])
-        if kind == NodeKind.PORT:
-            return spef_name(p.port_names.base(name).decode("utf-8", "surrogateescape"))
-        if kind == NodeKind.PIN:
-            cell = p.cell_names.base(name).decode("utf-8", "surrogateescape")
-            return f"{spef_name(cell)}:{spef_name(p.pin_names[p.node_pin[node]])}"
-        return f"{self.nets_text[p.node_net[node]]}:{name}"
-
-    def nets(self) -> list[str]:
-        """All lines of all nets."""
-        p = self.parasitics
-        farads, ohms = -12, 0
-        letters = {1: "I", 2: "O", 3: "B"}
-        lines: list[str] = []
-        start, res_start = p.node_start.tolist(), p.resistor_start.tolist()
-        with_resistor = np.zeros(p.num_nodes, np.bool_)
-        with_resistor[p.resistor_nodes.ravel()] = True
-        for net in range(p.num_nets):
-            rows = range(start[net], start[net + 1])
-            lines.append(f"*D_NET {self.nets_text[net]} {_text(p.net_capacitance[net], farads)}")
-            lines.append("*CONN")
-            for row in rows:
-                if p.node_kind[row] != NodeKind.INTERNAL:
-                    word = "*P" if p.node_kind[row] == NodeKind.PORT else "*I"
-                    if p.node_direction[row]:
-                        lines.append(f"{word} {self.node_text[row]} {letters[int(p.node_direction[row])]}")
-            lines.append("*CAP")
-            number = 1
-            for row in rows:
-                if p.node_capacitance[row].any() or (not with_resistor[row] and not p.node_direction[row]):
-                    lines.append(f"{number} {self.node_text[row]} {_text(p.node_capacitance[row], farads)}")
-                    number += 1
-            for pair in self.couplings.get(net, ()):
-                low, high = p.coupling_nodes[pair].tolist()
-                if p.node_net[low] != net:
-                    low, high = high, low
-                value = _text(p.coupling_capacitance[pair], farads)
-                lines.append(f"{number} {self.node_text[low]} {self.node_text[high]} {value}")
-                number += 1
-            lines.append("*RES")
-            for place, row in enumerate(range(res_start[net], res_start[net + 1]), 1):
-                one, other = p.resistor_nodes[row].tolist()
-                lines.append(f"{place} {self.node_text[one]} {self.node_text[other]} {_text(p.resistance[row], ohms)}")
-            lines += ["*END", ""]
-        return lines
-
-
-def spef_name(printed: str) -> str:
-    r"""A printed name as SPEF writes it: every special character but dividers and the bit escaped.
-
-    >>> print(spef_name("lane\\[0\\].ra[8]"), spef_name("u1/a"))
-    lane\[0\]\.ra[8] u1/a
-    """
-    bit = _BUS_BIT.search(printed)
-    body = printed[: bit.start()] if bit else printed
-    parts: list[str] = []
-    at = 0
-    while at < len(body):
-        letter = body[at]
-        if letter == "\\" and body[at + 1 : at + 2] in {"/", "[", "]"}:
-            at += 1
-            parts.append("\\" + body[at])
-        elif letter == "/" or _PLAIN.match(letter) or not letter.isascii():
-            parts.append(letter)
-        else:
-            parts.append("\\" + letter)
-        at += 1
-    return "".join(parts) + (bit[0] if bit else "")
-
-
-def _text(values: np.ndarray[tuple[int], np.dtype[np.float64]], exponent: int) -> str:
-    """Values divided by a power of ten, as digits that read back to the same bits; three become a triplet."""
-    texts = []
-    for value in values.tolist():
-        shifted = Decimal(repr(value)).scaleb(-exponent)
-        plain = 1e-4 < abs(shifted) < 1e12 or not shifted
-        text = format(shifted.normalize(), "f") if plain else str(shifted).lower()
-        texts.append(text)
-    return ":".join(texts)
-
-
-def _header_text(text: str) -> str:
-    return "".join(character if character.isprintable() and character != '"' else "_" for character in text)
+__all__ = ["Reader", "read_spef", "scaled", "spef_name", "valid_number", "write_spef"]

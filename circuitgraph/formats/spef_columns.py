@@ -204,7 +204,9 @@ def _couplings(entries: Entries, moved: LongArray) -> tuple[LongArray, FloatArra
     if len(twice):
         other = ~np.isclose(summed[twice], summed[twice + 1], rtol=1e-6, atol=0).all(axis=1)
         if other.any():
-            entries.notes.add("coupling listed from its two nets with two values: the first kept", times=int(other.sum()))
+            entries.notes.add(
+                "coupling listed from its two nets with two values: the first kept", times=int(other.sum())
+            )
     nodes = np.stack([low[first[starts]], high[first[starts]]], axis=1)
     return nodes, summed[starts], np.minimum(sections, 2).astype(np.int8)
 

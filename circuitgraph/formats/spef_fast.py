@@ -42,6 +42,8 @@ def entries_fast(data: bytes, name: str) -> Entries | None:
     if mapped is not None:
         after = _KEYWORD.search(head, mapped.end())
         end = after.start() if after else len(head)
+        if data.find(b"//", mapped.end(), end) >= 0 or data.find(b"/*", mapped.end(), end) >= 0:
+            return None
         rest = head[end:]
         head = head[: mapped.end()] + b"\n"
         lines = data.count(b"\n", mapped.end(), end) + 1
@@ -79,12 +81,20 @@ def _ports_known(reader: Reader, rest: bytes, known: npt.NDArray[np.uint8]) -> b
                 return False
         elif word[0] == "*":
             digits = re.match(r"[0-9]+", word[1:])
-            if digits is None or len(digits[0]) > 9 or int(digits[0]) >= len(known) or not known[int(digits[0])]:
+            if (
+                digits is None
+                or len(digits[0]) > 9
+                or digits[0] != str(int(digits[0]))
+                or int(digits[0]) >= len(known)
+                or not known[int(digits[0])]
+            ):
                 return False
     return True
 
 
-def _nets(raw: npt.NDArray[np.uint8], start: int, reader: Reader, known: npt.NDArray[np.uint8]) -> dict[str, object] | None:
+def _nets(
+    raw: npt.NDArray[np.uint8], start: int, reader: Reader, known: npt.NDArray[np.uint8]
+) -> dict[str, object] | None:
     """Run the kernel over the nets, with more room while it asks for it."""
     from circuitgraph.formats import spef_kernels as k
 
@@ -145,7 +155,7 @@ def _entries(
 ) -> Entries | None:
     """The kernel's columns as entries: names printed, equal names made one, values that Python must round."""
     counts: list[int] = found["counts"]  # type: ignore[assignment]
-    raws, pins, nodes, nets, conns, grounds, pairs, resistors, hards = counts
+    _, pins, nodes, nets, conns, grounds, pairs, resistors, hards = counts
     columns: dict[str, npt.NDArray[np.generic]] = found  # type: ignore[assignment]
     values = {
         0: columns["net_total"][:nets],
@@ -163,7 +173,7 @@ def _entries(
     at[index] = np.arange(len(index))
     prefix_code = np.concatenate([columns["net_prefix"][:nets], columns["node_prefix"][:nodes]]).astype(np.int64)
     codes, inverse = _distinct(prefix_code)
-    raw_offset, raw_size = found["raw_names"]  # type: ignore[misc]
+    raw_offset, raw_size = _names_of(found["raw_names"])
     texts: list[str] = []
     for code in codes.tolist():
         if code >= 0:
@@ -178,7 +188,7 @@ def _entries(
     prefix = rows[inverse]
     prefixes = list(distinct)
     net_rows, node_prefix = prefix[:nets], prefix[nets:]
-    pin_offset, pin_size = found["pin_names"]  # type: ignore[misc]
+    pin_offset, pin_size = _names_of(found["pin_names"])
     own: dict[str, int] = {}
     suffix_rows = np.array(
         [
@@ -233,6 +243,12 @@ def _distinct(codes: LongArray) -> tuple[LongArray, LongArray]:
     used[codes - low] = True
     rank = np.cumsum(used) - 1
     return np.flatnonzero(used) + low, rank[codes - low]
+
+
+def _names_of(pair: object) -> tuple[LongArray, npt.NDArray[np.int32]]:
+    """Offsets and sizes of names of the kernel."""
+    assert isinstance(pair, tuple)
+    return pair[0], pair[1]
 
 
 def _merged(prefix: LongArray, suffix: LongArray) -> tuple[LongArray, LongArray, LongArray]:

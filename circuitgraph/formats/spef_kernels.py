@@ -3,7 +3,7 @@
 What they do not understand makes them stop; the file then goes through the reader of :mod:`circuitgraph.formats.spef`.
 """
 
-# ruff: noqa: ANN001, ANN202, D417
+# ruff: noqa: ANN001, ANN202
 
 from __future__ import annotations
 

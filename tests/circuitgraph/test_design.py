@@ -9,7 +9,8 @@ import pytest
 
 from circuitgraph import CircuitError
 from circuitgraph.circuit import Circuit
-from circuitgraph.design import Design, _components
+from circuitgraph.design import Design
+from circuitgraph.flattening import components
 from circuitgraph.formats.verilog import read_verilog
 
 NESTED = """
@@ -17,7 +18,8 @@ module top(input [1:0] a, output [1:0] y, output z, input k);
   wire n; mid m0(.i(a[0]), .o(y[0]), .t(n)); mid m1(.i(a[1]), .o(y[1]), .t());
   INV g(.A(n), .Y(z)); thru t0(k, n2); thru t1(n2, n3); INV h(.A(n3), .Y());
 endmodule
-module mid(input i, output o, output t); leaf l0(.p(i), .q(w)); leaf l1(.p(w), .q(o)); assign t = 1'b1; INV e(.A(1'b0), .Y()); endmodule
+module mid(input i, output o, output t); leaf l0(.p(i), .q(w)); leaf l1(.p(w), .q(o)); assign t = 1'b1;
+  INV e(.A(1'b0), .Y()); endmodule
 module leaf(input p, output q); INV x(.A(p), .Y(q)); INV y(.A(p), .Y(inner)); endmodule
 module thru(input p, output q); assign q = p; endmodule
 """
@@ -101,9 +103,9 @@ def test_limit_names_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_components_by_dictionary_and_by_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     one, other = rng.integers(0, 300_000, (2, 200_001))
-    large = _components(300_000, one, other)
-    half = _components(300_000, one[:200_000], other[:200_000])
-    again = _components(300_000, np.append(half[one[200_000:]], 0), np.append(half[other[200_000:]], 0))
+    large = components(300_000, one, other)
+    half = components(300_000, one[:200_000], other[:200_000])
+    again = components(300_000, np.append(half[one[200_000:]], 0), np.append(half[other[200_000:]], 0))
     assert np.array_equal(again[half], large)
 
 

@@ -23,7 +23,7 @@ NETLIST = """module top(input [1:0] a, input clk, output y);
 endmodule
 module sub(input i, output o); wire m; INV p(.A(i), .Y(m)); INV q(.A(m), .Y(o)); endmodule
 """
-HEADER = "*SPEF \"x\"\n*DESIGN \"top\"\n*DIVIDER /\n*DELIMITER :\n*BUS_DELIMITER []\n*C_UNIT 1 FF\n*R_UNIT 1 OHM\n"
+HEADER = '*SPEF "x"\n*DESIGN "top"\n*DIVIDER /\n*DELIMITER :\n*BUS_DELIMITER []\n*C_UNIT 1 FF\n*R_UNIT 1 OHM\n'
 
 
 def circuit() -> Circuit:
@@ -103,13 +103,20 @@ def test_trees_become_parasitics(tmp_path) -> None:
     ohms[at + 1] = 5.0
     farads[at : at + 2] = 1e-16, 2e-16
     parasitics = Parasitics.from_trees(found, start, pins, parent, ohms, farads)
-    assert [parasitics.net_text(row) for row in range(2)] == [found.net_names.text(min(net, first)), found.net_names.text(max(net, first))]
+    assert [parasitics.net_text(row) for row in range(2)] == [
+        found.net_names.text(min(net, first)),
+        found.net_names.text(max(net, first)),
+    ]
     row = [parasitics.net_text(row) for row in range(2)].index("n1")
     assert parasitics.total[row] == pytest.approx(6e-15)
     span = range(int(parasitics.node_start[row]), int(parasitics.node_start[row + 1]))
     assert [parasitics.node_text(node) for node in span][:2] == ["u\\[0\\]/Y", "u1/p/A"]
     resolved = parasitics.resolve(found)
-    assert (resolved.report.num_unknown, resolved.report.num_unknown_nodes, resolved.report.num_moved_nodes) == (0, 0, 0)
+    assert (resolved.report.num_unknown, resolved.report.num_unknown_nodes, resolved.report.num_moved_nodes) == (
+        0,
+        0,
+        0,
+    )
     write_spef(parasitics, tmp_path / "x.spef")
     assert read_spef(tmp_path / "x.spef") == parasitics
 

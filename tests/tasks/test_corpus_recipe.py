@@ -116,3 +116,10 @@ def test_a_few_endpoints_violate_by_opensta(data: Path, library: Library, name: 
     assert recipe.constraints(design, circuit) == sdc
     slacks = np.array(recipe._slacks(design, circuit, data))
     assert 1 <= (slacks < 0).sum() <= max(2, 0.1 * len(slacks))
+
+
+@pytest.mark.tool("sta")
+def test_the_tables_of_the_readme_are_what_the_recipe_prints(data: Path) -> None:
+    text = (data / "README.md").read_text()
+    for table in recipe.tables(data):
+        assert table in text

@@ -3,6 +3,8 @@
 Nothing here calls itself: nested braces and parentheses live on explicit stacks whose depth has a limit.
 """
 
+# ruff: noqa: S105 - tokens of a grammar, no secrets
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -58,7 +60,7 @@ def literal_bits(token: str) -> tuple[tuple[int, ...], bool] | None:
         letter, digits = "b", letter
     width = limit("CIRCUITGRAPH_MAX_WIDTH", MAX_WIDTH)
     size = int(size_text) if quote and size_text and len(size_text) < 10 else 32
-    if quote and len(size_text) > 9 or size > width or not size or len(digits) > width:
+    if (quote and len(size_text) > 9) or size > width or not size or len(digits) > width:
         return None
     if letter == "d" and digits[:1] not in {"x", "z", "?"}:
         if len(digits) > 4000 or not digits.isdecimal():
@@ -340,7 +342,25 @@ class Scope:
                         raise syntax(waiting[-1][2], waiting[-1][0], "the end of an expression that this opens")
                     self._pop(waiting, items)
                 return items, at
-            elif token in {"+", "-", "*", "/", "%", "<", ">", "<=", ">=", "==", "!=", "===", "!==", "<<", ">>", "=", "."}:
+            elif token in {
+                "+",
+                "-",
+                "*",
+                "/",
+                "%",
+                "<",
+                ">",
+                "<=",
+                ">=",
+                "==",
+                "!=",
+                "===",
+                "!==",
+                "<<",
+                ">>",
+                "=",
+                ".",
+            }:
                 raise NotStructural(at, token)
             else:
                 raise syntax(at, token, "an operator or the end of the expression")
@@ -427,6 +447,39 @@ def constant_integer(tokens: list[str], parameters: dict[str, int], at: int) -> 
             raise NotStructural(at, "(")
         apply()
     return output[0], uses
+
+
+def closing_of(tokens: list[str], at: int) -> int:
+    """Token that closes the parenthesis at *at*."""
+    depth = 0
+    for place in range(at, len(tokens)):
+        if tokens[place] == "(":
+            depth += 1
+        elif tokens[place] == ")":
+            depth -= 1
+            if not depth:
+                return place
+        elif not depth:
+            break
+    raise syntax(at, tokens[at], "a list in parentheses")
+
+
+def split(tokens: list[str], start: int, end: int) -> list[tuple[int, int]]:
+    """Bounds of the parts between commas at depth 0."""
+    parts: list[tuple[int, int]] = []
+    depth = 0
+    first = start
+    for place in range(start, end):
+        token = tokens[place]
+        if token in {"(", "{", "["}:
+            depth += 1
+        elif token in {")", "}", "]"}:
+            depth -= 1
+        elif token == "," and not depth:
+            parts.append((first, place))
+            first = place + 1
+    parts.append((first, end))
+    return parts
 
 
 def directions_of(word: str) -> Direction:

@@ -101,6 +101,51 @@ class FastModule(RawModule):
         return NameTable(blob, start, prefix=prefix)
 
 
+@dataclass
+class NetTable:
+    """Names of nets in the kernel's hash table, and what is declared of each; see ``_kernel_body``."""
+
+    table: IntArray
+    offset: LongArray
+    size: IntArray
+    tag: npt.NDArray[np.uint32]
+    row: IntArray
+    left: IntArray
+    right: IntArray
+    kind: npt.NDArray[np.int8]
+    direction: npt.NDArray[np.int8]
+
+    @classmethod
+    def of(cls, names: int) -> NetTable:
+        """An empty table with room for *names* names."""
+        size = 1 << max(12, (names * 3 // 2).bit_length())
+        return cls(
+            table=np.full(size, -1, np.int32),
+            offset=np.empty(names, np.int64),
+            size=np.empty(names, np.int32),
+            tag=np.empty(names, np.uint32),
+            row=np.empty(names, np.int32),
+            left=np.empty(names, np.int32),
+            right=np.empty(names, np.int32),
+            kind=np.empty(names, np.int8),
+            direction=np.empty(names, np.int8),
+        )
+
+    def columns(self) -> tuple[npt.NDArray[np.generic], ...]:
+        """The arrays in the order of the kernel's arguments."""
+        return (
+            self.table,
+            self.offset,
+            self.size,
+            self.tag,
+            self.row,
+            self.left,
+            self.right,
+            self.kind,
+            self.direction,
+        )
+
+
 class Offsets:
     """Places of a file's bytes, in the role that the tokens have for the parser's modules."""
 
@@ -191,18 +236,7 @@ def _body(data: bytes, at: int, header: RawModule) -> tuple[FastModule, Names] |
     names = semicolons + 1024 + len(known)
     bits = conns + 4096
     for _ in range(8):
-        size = 1 << max(12, (names * 3 // 2).bit_length())
-        nets = {
-            "table": np.full(size, -1, np.int32),
-            "offset": np.empty(names, np.int64),
-            "size": np.empty(names, np.int32),
-            "tag": np.empty(names, np.uint32),
-            "row": np.empty(names, np.int32),
-            "left": np.empty(names, np.int32),
-            "right": np.empty(names, np.int32),
-            "kind": np.empty(names, np.int8),
-            "direction": np.empty(names, np.int8),
-        }
+        nets = NetTable.of(names)
         small = [_small_table() for _ in range(2)]
         word_bytes = np.frombuffer(word_seed, np.uint8)
         lengths = np.array([len(word) for word in words], np.int32)
@@ -222,7 +256,7 @@ def _body(data: bytes, at: int, header: RawModule) -> tuple[FastModule, Names] |
         budget = max(limit("CIRCUITGRAPH_MAX_NETS", MAX_NETS), 4 * len(data))
         width = limit("CIRCUITGRAPH_MAX_WIDTH", MAX_WIDTH)
         status = k._kernel_body(
-            raw, whole_seed, at, budget, width, counts, classes, *nets.values(), *small[0], *small[1],
+            raw, whole_seed, at, budget, width, counts, classes, *nets.columns(), *small[0], *small[1],
             inst_type, inst_offset, inst_size, inst_place, conn_start, conn_port, conn_width, bit_column, *alias,
         )  # fmt: skip
         if status != k.MORE:
@@ -242,14 +276,14 @@ def _body(data: bytes, at: int, header: RawModule) -> tuple[FastModule, Names] |
         names_found.port(data[start : start + int(small[1][2][row])].decode("latin-1"))
     master = type_row[inst_type[:insts]]
     port_column = conn_port[:conns]
-    start = conn_start[: insts + 1]
+    first_conn = conn_start[: insts + 1]
     gates = np.isin(inst_type[:insts], [row for row, word in enumerate(words) if word in GATE_WORDS])
-    if gates.any() and not _gates(words, names_found, inst_type[:insts], gates, start, master, port_column):
+    if gates.any() and not _gates(words, names_found, inst_type[:insts], gates, first_conn, master, port_column):
         return None
     module.inst_name = LazyNames(data, inst_offset[:insts], inst_size[:insts])  # type: ignore[assignment]
     module.inst_master = master.astype(np.int32)  # type: ignore[assignment]
     module.inst_index = inst_place[:insts]  # type: ignore[assignment]
-    module.conn_start = start  # type: ignore[assignment]
+    module.conn_start = first_conn  # type: ignore[assignment]
     module.conn_port = port_column  # type: ignore[assignment]
     module.conn_width = conn_width[:conns]  # type: ignore[assignment]
     module.conn_flexible = bytearray(conns)
@@ -257,11 +291,11 @@ def _body(data: bytes, at: int, header: RawModule) -> tuple[FastModule, Names] |
     module.alias_a = array("i", alias[0][:aliases].tobytes())
     module.alias_b = array("i", alias[1][:aliases].tobytes())
     module.cell_offset, module.cell_size = inst_offset[:insts], inst_size[:insts]
-    module.name_offset, module.name_size = nets["offset"][:count], nets["size"][:count]
-    module.name_row = nets["row"][:count]
-    module.name_left, module.name_right = nets["left"][:count], nets["right"][:count]
-    module.name_is_bus = nets["kind"][:count] == 2
-    _declare(module, nets["direction"][:count], known)
+    module.name_offset, module.name_size = nets.offset[:count], nets.size[:count]
+    module.name_row = nets.row[:count]
+    module.name_left, module.name_right = nets.left[:count], nets.right[:count]
+    module.name_is_bus = nets.kind[:count] == 2
+    _declare(module, nets.direction[:count], known)
     return module, names_found
 
 
@@ -274,9 +308,7 @@ def _small_table() -> tuple[npt.NDArray[np.int32], LongArray, IntArray, npt.NDAr
     )
 
 
-def _seed_nets(
-    raw: Bytes, known: list[tuple[str, Declared]], shift: int, nets: dict[str, npt.NDArray[np.generic]]
-) -> None:
+def _seed_nets(raw: Bytes, known: list[tuple[str, Declared]], shift: int, nets: NetTable) -> None:
     """Put the nets that the header declares into the table."""
     from circuitgraph.formats.byte_kernels import _kernel_seed
 
@@ -285,14 +317,14 @@ def _seed_nets(
     bases = [base.encode("latin-1") for base, _ in known]
     lengths = np.array([len(base) for base in bases], np.int32)
     own = np.frombuffer(b"".join(bases), np.uint8)
-    _kernel_seed(raw, own, lengths, nets["table"], nets["offset"], nets["size"], nets["tag"])
-    nets["offset"][: len(known)] += shift
+    _kernel_seed(raw, own, lengths, nets.table, nets.offset, nets.size, nets.tag)
+    nets.offset[: len(known)] += shift
     for row, (_, declared) in enumerate(known):
-        nets["row"][row] = declared.row
-        nets["left"][row] = declared.left or 0
-        nets["right"][row] = declared.right
-        nets["kind"][row] = 1 if declared.left is None else 2
-        nets["direction"][row] = int(declared.direction)
+        nets.row[row] = declared.row
+        nets.left[row] = declared.left or 0
+        nets.right[row] = declared.right
+        nets.kind[row] = 1 if declared.left is None else 2
+        nets.direction[row] = int(declared.direction)
 
 
 def _type_rows(

@@ -3,7 +3,7 @@
 What they do not understand makes them stop with :data:`OTHER`; the whole file then goes through the parser.
 """
 
-# ruff: noqa: ANN001, ANN202, D417
+# ruff: noqa: ANN001, ANN202, SIM102, SIM109
 
 from __future__ import annotations
 
@@ -440,7 +440,16 @@ def _kernel_body(  # type: ignore[no-untyped-def]
                             value = _kernel_hash(data, start, length)
                             if data[at] != 92:
                                 row = _kernel_find(
-                                    data, seed, start, length, value, type_table, type_offset, type_size, type_tag, types
+                                    data,
+                                    seed,
+                                    start,
+                                    length,
+                                    value,
+                                    type_table,
+                                    type_offset,
+                                    type_size,
+                                    type_tag,
+                                    types,
                                 )
                                 if 0 <= row < keywords:
                                     bad = True

@@ -7,20 +7,22 @@ and distinct (type, port) pairs, and over the rare rows that need a second look.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from circuitgraph.cell_types import opaque_type
-from circuitgraph.circuit import Bus, CellType, Direction, NetRole, Port, Role
+from circuitgraph.circuit import Bus, CellType, Direction, Port, Role
 from circuitgraph.design import Design, Module
 from circuitgraph.errors import CircuitError, Notes, nearest
+from circuitgraph.formats.verilog.interfaces import Interface, decode_name, leaf_type, module_interface
 from circuitgraph.formats.verilog.masters import GATE_WORDS, guessed_ports, internal_type, port_bits, supply_role
+from circuitgraph.formats.verilog.nets import NetRows
 from circuitgraph.formats.verilog.raw import OPEN, ZERO, Names, RawModule, bit_indices
-from circuitgraph.names import NO_BIT, NameTable, split_bit
+from circuitgraph.names import NO_BIT, NameTable
 
 IntArray = npt.NDArray[np.int32]
 LongArray = npt.NDArray[np.int64]
@@ -50,49 +52,6 @@ class TypeSource(Protocol):
 
     def cell_type(self, name: str, /) -> CellType | None:
         """The type of a name, or None."""
-
-
-@dataclass
-class Interface:
-    """Ports of a type or module as connections see them: name, first pin, width."""
-
-    names: list[str] = field(default_factory=list)
-    base: list[int] = field(default_factory=list)
-    width: list[int] = field(default_factory=list)
-    total: int = 0
-    by_name: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-    def add(self, name: str, bits: Sequence[str]) -> None:
-        """A port whose pins are called *bits*."""
-        self.names.append(name)
-        self.base.append(self.total)
-        self.width.append(len(bits))
-        if name:
-            self.by_name[name] = (self.total, len(bits))
-        if bits != [name]:
-            for step, bit in enumerate(bits):
-                self.by_name.setdefault(bit, (self.total + step, 1))
-        self.total += len(bits)
-
-    @classmethod
-    def of_type(cls, cell_type: CellType) -> Interface:
-        """The ports of a cell type; neighbours ``a[1] a[0]`` are one bus ``a`` too."""
-        found = cls()
-        group: list[str] = []
-        base = ""
-        for port in (*cell_type.ports, None):
-            one, bit = ("", NO_BIT) if port is None else split_bit(port.name)
-            if group and (bit == NO_BIT or one != base):
-                found.add(base, group)
-                group = []
-            if port is None:
-                break
-            if bit == NO_BIT:
-                found.add(port.name, [port.name])
-            else:
-                base = one
-                group.append(port.name)
-        return found
 
 
 @dataclass
@@ -307,7 +266,7 @@ class Linker:
             ports, guessed = guessed_ports(list(named), list(named.values()))
             first_named[name] = ports
         else:
-            width = {place: 1 for place in range(count)} | self.ordered_width.get(row, {})
+            width = dict.fromkeys(range(count), 1) | self.ordered_width.get(row, {})
             like = first_named.get(name, ())
             found: list[Port] = []
             for place in range(count):
@@ -589,138 +548,3 @@ def distinct_pairs(master: LongArray | IntArray, port: IntArray) -> tuple[LongAr
     rank = np.zeros(size, np.int64)
     rank[used] = np.arange(len(used))
     return ((used // span) << 32) + (used % span + low) + (1 << 30), at[used], rank[dense]
-
-
-class NetRows:
-    """Nets of one module after its aliases are merged."""
-
-    def __init__(self, raw: RawModule, notes: Notes, place: str) -> None:
-        self.raw = raw
-        self.rows = raw.rows
-        self.port_rows = {
-            declared.row + step
-            for declared in raw.declared.values()
-            if declared.is_port
-            for step in range(declared.width)
-        }
-        root, tied = self.merged(notes, place)
-        self.tied = tied
-        self.root = root
-        kept = root == np.arange(self.rows)
-        for row in tied:
-            kept[row] = False
-        self.kept = np.flatnonzero(kept)
-        self.row_of = np.full(self.rows + 3, -1, np.int64)
-        self.row_of[self.kept] = np.arange(len(self.kept))
-        self.constants: list[int] = []
-        for value in sorted(set(tied.values())):
-            self.constant_row(value)
-        for row, value in tied.items():
-            self.row_of[row] = self.constant_row(value)
-        self.row_of[: self.rows] = self.row_of[root]
-
-    def constant_row(self, value: int) -> int:
-        """Row of the constant net of a value, made when it is new."""
-        at = self.rows + value
-        if self.row_of[at] < 0:
-            self.row_of[at] = len(self.kept) + len(self.constants)
-            self.constants.append(value)
-        return int(self.row_of[at])
-
-    def merged(self, notes: Notes, place: str) -> tuple[LongArray, dict[int, int]]:
-        """Root row of each row, and the constant of roots that are tied to one."""
-        raw = self.raw
-        root: dict[int, int] = {}
-
-        def find(row: int) -> int:
-            at = row
-            while (above := root.get(at, at)) != at:
-                at = above
-            while (above := root.get(row, row)) != row:
-                root[row] = at
-                row = above
-            return at
-
-        ties: list[tuple[int, int]] = []
-        for one, other in zip(raw.alias_a.tolist(), raw.alias_b.tolist(), strict=True):
-            if other == OPEN:
-                notes.add("net assigned z: left open", place)
-            elif other < OPEN:
-                ties.append((one, ZERO - other))
-            else:
-                a, b = find(one), find(other)
-                if a != b:
-                    first, second = (a, b) if (a not in self.port_rows, a) < (b not in self.port_rows, b) else (b, a)
-                    root[second] = first
-        tied: dict[int, int] = {}
-        self.clashed: set[int] = set()
-        supplied = {find(row) for row in raw.supplies}
-        for row, value in ties:
-            at = find(row)
-            if at in supplied:
-                continue
-            if tied.setdefault(at, value) != value:
-                notes.add("net assigned 0 and 1: unknown", place)
-                tied[at] = 2
-        found = np.arange(self.rows, dtype=np.int64)
-        for row in list(root):
-            found[row] = find(row)
-        return found, tied
-
-    def resolve(self, bits: IntArray) -> IntArray:
-        """Net rows of references; constants get their nets."""
-        for value in range(3):
-            if self.row_of[self.rows + value] < 0 and (bits == ZERO - value).any():
-                self.constant_row(value)
-        where = np.where(bits >= 0, bits, self.rows + ZERO - bits)
-        return np.where(bits == OPEN, -1, self.row_of[np.where(bits == OPEN, 0, where)]).astype(np.int32)
-
-    def tables(
-        self,
-    ) -> tuple[NameTable, npt.NDArray[np.int8], npt.NDArray[np.int8], NameTable, IntArray]:
-        """Names, constants and roles of the nets; names and nets of the aliases."""
-        raw = self.raw
-        names = raw.net_table(self.kept, self.constants, "$n")
-        constant = np.full(len(names), -1, np.int8)
-        role = np.zeros(len(names), np.int8)
-        for place, value in enumerate(self.constants, len(self.kept)):
-            constant[place] = value
-        for row, value in raw.supplies.items():
-            at = int(self.row_of[row])
-            constant[at] = 2 if constant[at] not in {-1, value} else value
-            role[at] = int(NetRole.POWER if value else NetRole.GROUND)
-        lost = np.ones(self.rows, np.bool_)
-        lost[self.kept] = False
-        others = np.flatnonzero(lost)
-        aliases = raw.net_table(others, (), "$a")
-        named = np.flatnonzero(np.diff(aliases.start))
-        if len(named) < len(others):
-            aliases, others = aliases.take(named), others[named]
-        return names, constant, role, aliases, self.row_of[others].astype(np.int32)
-
-
-def decode_name(latin: str) -> str:
-    """A name of the parser as the rest of the package spells it."""
-    return latin.encode("latin-1").decode("utf-8", "surrogateescape")
-
-
-def module_interface(raw: RawModule) -> Interface:
-    """The ports of a module as its instances see them."""
-    face = Interface()
-    for port in raw.ports:
-        names = [port.name if bit is None else f"{port.name}[{bit}]" for bit in port.bit_indices()]
-        face.add(port.name, names[: len(port.bits)])
-    return face
-
-
-def leaf_type(raw: RawModule, used: dict[str, int]) -> CellType:
-    """The opaque type of a module whose inside is not read."""
-    ports: list[Port] = []
-    for port in raw.ports:
-        left, right = port.left, port.right
-        if not port.known_width:
-            width = used.get(port.name, 1)
-            left, right = (None, 0) if width == 1 else (width - 1, 0)
-        direction = port.directions[0] if port.directions else Direction.UNKNOWN
-        ports += port_bits(decode_name(port.name), direction, Role.DATA, left, right)
-    return opaque_type(decode_name(raw.name), ports)

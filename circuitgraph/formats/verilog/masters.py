@@ -30,12 +30,42 @@ SWITCH_PORTS = {
 }
 """Switches of the language: direction of each terminal (o output, i input, b both)."""
 
-OUTPUT_NAMES = frozenset("Y Z ZN X Q QN QB Q_N ZB O OUT CO CON COUT COUT_N SUM SN YN XN GCLK ECK Y0 Y1 OUT0 OUT1".split())
+OUTPUT_NAMES = frozenset(
+    [
+        "Y",
+        "Z",
+        "ZN",
+        "X",
+        "Q",
+        "QN",
+        "QB",
+        "Q_N",
+        "ZB",
+        "O",
+        "OUT",
+        "CO",
+        "CON",
+        "COUT",
+        "COUT_N",
+        "SUM",
+        "SN",
+        "YN",
+        "XN",
+        "GCLK",
+        "ECK",
+        "Y0",
+        "Y1",
+        "OUT0",
+        "OUT1",
+    ]
+)
 OUTPUT_WITH_CARRY = frozenset({"S"})
 CARRY_NAMES = frozenset({"CO", "CON", "COUT", "COUT_N"})
-TIE_NAMES = frozenset("H L HI LO G P Z Y ZN X O Q".split())
-POWER_NAMES = frozenset("VDD VPWR VPB VNW VCC VDDPE VDDCE VDD1 VDDIO VPP AVDD DVDD IOVDD".split())
-GROUND_NAMES = frozenset("VSS VGND VNB VPW GND VSSE VSS1 VSSIO VBN AVSS DVSS IOVSS".split())
+TIE_NAMES = frozenset(["H", "L", "HI", "LO", "G", "P", "Z", "Y", "ZN", "X", "O", "Q"])
+POWER_NAMES = frozenset(
+    ["VDD", "VPWR", "VPB", "VNW", "VCC", "VDDPE", "VDDCE", "VDD1", "VDDIO", "VPP", "AVDD", "DVDD", "IOVDD"]
+)
+GROUND_NAMES = frozenset(["VSS", "VGND", "VNB", "VPW", "GND", "VSSE", "VSS1", "VSSIO", "VBN", "AVSS", "DVSS", "IOVSS"])
 
 _YOSYS_TABLES = {
     "BUF": ("A", 0b10),

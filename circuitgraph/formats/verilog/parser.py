@@ -12,32 +12,105 @@ from circuitgraph.circuit import Direction
 from circuitgraph.errors import CircuitError, nearest
 from circuitgraph.formats.lexing import MAX_NETS, SourceText, limit
 from circuitgraph.formats.verilog.expressions import (
-    Bits,
     Fault,
-    Item,
     NotStructural,
     Scope,
+    closing_of,
     directions_of,
+    split,
     syntax,
 )
-from circuitgraph.formats.verilog.masters import GATE_WORDS, SWITCH_PORTS, TRISTATE_WORDS, switch_type
-from circuitgraph.formats.verilog.raw import ZERO, Array, HeaderPort, Names, RawModule, RawPort
+from circuitgraph.formats.verilog.instances import Instances, skip_delay, skip_strength
+from circuitgraph.formats.verilog.masters import GATE_WORDS, SWITCH_PORTS, TRISTATE_WORDS
+from circuitgraph.formats.verilog.raw import HeaderPort, Names, RawModule, RawPort
 from circuitgraph.formats.verilog.tokens import Tokens, is_name, plain
 
-NET_WORDS = frozenset("wire tri tri0 tri1 wand wor triand trior trireg uwire reg logic supply0 supply1".split())
-DIRECTION_WORDS = frozenset({"input", "output", "inout"})
-SKIPPED_WORDS = frozenset("specparam defparam integer real realtime time genvar event timeunit timeprecision".split())
-BEHAVIOURAL_WORDS = frozenset(
-    "always always_ff always_comb always_latch initial final function task generate if for case begin assert "
-    "property sequence covergroup typedef enum struct import export class interface modport bind let clocking "
-    "program package alias".split()
+NET_WORDS = frozenset(
+    [
+        "wire",
+        "tri",
+        "tri0",
+        "tri1",
+        "wand",
+        "wor",
+        "triand",
+        "trior",
+        "trireg",
+        "uwire",
+        "reg",
+        "logic",
+        "supply0",
+        "supply1",
+    ]
 )
-STRENGTHS = frozenset(
-    "supply0 supply1 strong0 strong1 pull0 pull1 weak0 weak1 highz0 highz1 small medium large".split()
+DIRECTION_WORDS = frozenset({"input", "output", "inout"})
+SKIPPED_WORDS = frozenset(
+    ["specparam", "defparam", "integer", "real", "realtime", "time", "genvar", "event", "timeunit", "timeprecision"]
+)
+BEHAVIOURAL_WORDS = frozenset(
+    [
+        "always",
+        "always_ff",
+        "always_comb",
+        "always_latch",
+        "initial",
+        "final",
+        "function",
+        "task",
+        "generate",
+        "if",
+        "for",
+        "case",
+        "begin",
+        "assert",
+        "property",
+        "sequence",
+        "covergroup",
+        "typedef",
+        "enum",
+        "struct",
+        "import",
+        "export",
+        "class",
+        "interface",
+        "modport",
+        "bind",
+        "let",
+        "clocking",
+        "program",
+        "package",
+        "alias",
+    ]
 )
 SYSTEM_VERILOG_WORDS = frozenset(
-    "uwire logic always_ff always_comb always_latch final assert property sequence covergroup typedef enum struct "
-    "import export class interface modport bind let clocking program package alias timeunit timeprecision".split()
+    [
+        "uwire",
+        "logic",
+        "always_ff",
+        "always_comb",
+        "always_latch",
+        "final",
+        "assert",
+        "property",
+        "sequence",
+        "covergroup",
+        "typedef",
+        "enum",
+        "struct",
+        "import",
+        "export",
+        "class",
+        "interface",
+        "modport",
+        "bind",
+        "let",
+        "clocking",
+        "program",
+        "package",
+        "alias",
+        "timeunit",
+        "timeprecision",
+    ]
 )
 """Words that begin a statement of SystemVerilog and are plain names in Verilog-2001 netlists."""
 KEYWORDS = (
@@ -45,13 +118,22 @@ KEYWORDS = (
     | DIRECTION_WORDS
     | SKIPPED_WORDS
     | BEHAVIOURAL_WORDS
-    | frozenset("module macromodule endmodule primitive endprimitive assign parameter localparam specify".split())
+    | frozenset(
+        [
+            "module",
+            "macromodule",
+            "endmodule",
+            "primitive",
+            "endprimitive",
+            "assign",
+            "parameter",
+            "localparam",
+            "specify",
+        ]
+    )
 )
 RESERVED = KEYWORDS - SYSTEM_VERILOG_WORDS
 """Words that cannot name a net or a port."""
-NO_ENDS: frozenset[str] = frozenset()
-COMMA = frozenset({","})
-ARGUMENT_ENDS = frozenset({",", ")"})
 
 
 def parse(source: SourceText) -> tuple[list[RawModule], Names, Tokens]:
@@ -88,8 +170,7 @@ class Parser:
         self.spent = 0
         self.module = RawModule("", 0)
         self.scope = Scope(self.module, budget)
-        self.inside_instance = False
-        self.waiting: list[tuple[int, Bits]] = []
+        self.instances = Instances(self.tokens, self.names, self.module, self.scope)
 
     # -- the file ------------------------------------------------------------------------------
 
@@ -108,7 +189,9 @@ class Parser:
             else:
                 index = tokens.index
                 fault = tokens.fault_of(word, index)
-                way_out = nearest(word, ["module", "primitive"], "a file holds modules only; remove what stands between")
+                way_out = nearest(
+                    word, ["module", "primitive"], "a file holds modules only; remove what stands between"
+                )
                 raise fault or CircuitError(
                     tokens.place(index), f"token {word!r}", "stands where 'module' is expected", way_out
                 )
@@ -142,6 +225,7 @@ class Parser:
         module = self.module = RawModule(plain(name), index, is_cell=is_cell, is_primitive=opening == "primitive")
         self.scope = Scope(module, self.budget)
         self.scope.used = self.spent
+        self.instances.begin(module, self.scope)
         self.tokens.take()
         start = self.tokens.index
         self.guarded(self.header, self.tokens.statement(), start)
@@ -178,8 +262,7 @@ class Parser:
 
     def guarded(self, action: Callable[[list[str]], None], statement: list[str], start: int) -> bool:
         """Run *action* on a statement; its faults get their places. False: the module turned behavioural."""
-        self.inside_instance = False
-        self.waiting.clear()
+        self.instances.clear()
         try:
             action(statement)
         except NotStructural as found:
@@ -281,7 +364,7 @@ class Parser:
                 while tokens[at] in NET_WORDS or tokens[at] in {"signed", "unsigned", "var"}:
                     at += 1
                 if tokens[at] == "[":
-                    at, left, right, known = self.range(tokens, at)
+                    at, left, right, known = self.instances.range(tokens, at)
             if direction is Direction.UNKNOWN:
                 raise syntax(at, tokens[at], "'input', 'output' or 'inout'")
             token = tokens[at]
@@ -322,7 +405,10 @@ class Parser:
         for port in module.ports:
             if port.name and port.name in seen:
                 raise CircuitError(
-                    self.tokens.place(module.index), f"module {module.name!r}", f"has two ports {port.name!r}", "rename one"
+                    self.tokens.place(module.index),
+                    f"module {module.name!r}",
+                    f"has two ports {port.name!r}",
+                    "rename one",
                 )
             seen.add(port.name)
 
@@ -378,10 +464,8 @@ class Parser:
             self.net_statement(tokens)
         elif word == "assign":
             self.assign_statement(tokens)
-        elif word in GATE_WORDS:
-            self.gate_statement(tokens)
-        elif word in TRISTATE_WORDS or word in SWITCH_PORTS:
-            self.gate_statement(tokens)
+        elif word in GATE_WORDS or word in TRISTATE_WORDS or word in SWITCH_PORTS:
+            self.instances.gate_statement(tokens)
         elif word in {"parameter", "localparam"}:
             self.parameters(tokens[1:])
         elif word in SKIPPED_WORDS:
@@ -389,7 +473,7 @@ class Parser:
         elif word in {"endspecify", "endprimitive", "endtable", "table", "endfunction", "endtask"} or word in KEYWORDS:
             raise syntax(0, word, "a declaration or a cell")
         elif is_name(word):
-            self.instance_statement(tokens)
+            self.instances.instance_statement(tokens)
         else:
             raise syntax(0, word, "a declaration or a cell")
 
@@ -409,25 +493,6 @@ class Parser:
             self.module.parameters[plain(part[place - 1])] = value
         self.names.notes.add("parameter skipped")
 
-    def range(self, tokens: list[str], at: int) -> tuple[int, int, int, bool]:
-        """Token after ``[left:right]``, both indices, and whether they are known."""
-        end = tokens.index("]", at) if "]" in tokens[at:] else -1
-        if end < 0 or ":" not in tokens[at:end]:
-            raise syntax(at, "[", "a range [left:right]")
-        colon = tokens.index(":", at)
-        if tokens[end + 1 : end + 2] == ["["]:
-            raise NotStructural(end + 1, "[")
-        try:
-            left = self.scope.integer(tokens[at + 1 : colon], at + 1)
-            right = self.scope.integer(tokens[colon + 1 : end], colon + 1)
-        except NotStructural as found:
-            self.module.behavioural = self.module.behavioural or (
-                self.tokens.index - len(tokens) - 1 + found.at,
-                found.word,
-            )
-            return end + 1, 0, 0, False
-        return end + 1, left, right, True
-
     def port_statement(self, tokens: list[str]) -> None:
         """``input [3:0] a, b``."""
         at = 1
@@ -437,7 +502,7 @@ class Parser:
         left: int | None = None
         right, known = 0, True
         if tokens[at] == "[":
-            at, left, right, known = self.range(tokens, at)
+            at, left, right, known = self.instances.range(tokens, at)
         while True:
             token = tokens[at]
             if not is_name(token) or token in RESERVED:
@@ -462,7 +527,7 @@ class Parser:
         left: int | None = None
         right = 0
         if tokens[at] == "[":
-            at, left, right, known = self.range(tokens, at)
+            at, left, right, known = self.instances.range(tokens, at)
             if not known:
                 raise NotStructural(0, "range")
         at = skip_delay(tokens, at)
@@ -480,7 +545,7 @@ class Parser:
                 return
             if tokens[at] == "=":
                 bits = list(range(found.row, found.row + found.width))
-                at = self.drive(bits, tokens, at + 1)
+                at = self.instances.drive(bits, tokens, at + 1)
                 if at == len(tokens):
                     return
             elif tokens[at] == "[":
@@ -499,417 +564,10 @@ class Parser:
                 raise syntax(start, tokens[start], "nets on the left side")
             if tokens[at] != "=":
                 raise syntax(at, tokens[at], "'='")
-            at = self.drive(bits, tokens, at + 1)
+            at = self.instances.drive(bits, tokens, at + 1)
             if at == len(tokens):
                 return
             at += 1
-
-    def drive(self, target: Bits, tokens: list[str], at: int) -> int:
-        """Join *target* with the expression at *at*, or make the cells of its operators; the token after it."""
-        items, after = self.scope.postfix(tokens, at, COMMA)
-        if len(items) == 1:
-            bits = self.fitted(items[0][2], len(target), items[0][3])
-        else:
-            bits = self.operate(items, target, at)
-        module = self.module
-        if bits is not target:
-            module.alias_a.extend(target)
-            module.alias_b.extend(bits)
-        return after
-
-    def operate(self, items: list[Item], target: Bits | None, at: int) -> Bits:
-        """Cells of a postfix expression; the last operator drives *target* where it has the width."""
-        stack: list[tuple[Bits, bool]] = []
-        last = len(items) - 1
-        for number, (word, operands, bits, flexible) in enumerate(items):
-            if not word:
-                stack.append((bits, flexible))
-                continue
-            taken = [stack.pop() for _ in range(operands)][::-1]
-            goal = target if number == last else None
-            stack.append((self.apply(word, taken, goal, at), False))
-        result = stack[0][0]
-        return result if target is None or result is target else self.fitted(result, len(target), False)
-
-    def apply(self, word: str, operands: list[tuple[Bits, bool]], goal: Bits | None, at: int) -> Bits:
-        """Cells of one operator over its operands; the bits that it gives."""
-        if len(operands) == 1 and word != "~":
-            bits = operands[0][0]
-            gate = {"&": "AND", "|": "OR", "^": "XOR", "~&": "NAND", "~|": "NOR", "!": "NOR"}.get(word, "XNOR")
-            if len(bits) == 1:
-                if word in {"&", "|", "^"}:
-                    return bits
-                gate = "NOT"
-            return self.cells(gate, [[bit] for bit in bits], goal, at)
-        if word == "~":
-            return self.cells("NOT", [operands[0][0]], goal, at)
-        if word == "?:":
-            condition = operands[0][0]
-            if len(condition) != 1:
-                raise NotStructural(at, "? over a bus")
-            width = common_width(operands[1:])
-            when, otherwise = (self.fitted(bits, width, free) for bits, free in operands[1:])
-            return self.cells("MUX", [condition * width, otherwise, when], goal, at)
-        if word in {"&&", "||"}:
-            if any(len(bits) != 1 for bits, _ in operands):
-                raise NotStructural(at, word)
-            word = word[0]
-        gate = {"&": "AND", "|": "OR", "^": "XOR", "~&": "NAND", "~|": "NOR"}.get(word, "XNOR")
-        width = common_width(operands)
-        return self.cells(gate, [self.fitted(bits, width, free) for bits, free in operands], goal, at)
-
-    def cells(self, gate: str, inputs: list[Bits], goal: Bits | None, at: int) -> Bits:
-        """One gate a bit."""
-        width = len(inputs[0])
-        if goal is not None and len(goal) == width:
-            outputs = goal
-        else:
-            outputs = [self.scope.fresh(at) for _ in range(width)]
-        row = self.names.gate(gate, len(inputs))
-        for bit in range(width):
-            self.waiting.append((row, [*(operand[bit] for operand in inputs), outputs[bit]]))
-        if not self.inside_instance:
-            self.add_waiting()
-        self.names.notes.add("operator of an assign read as a cell", times=width)
-        return outputs
-
-    def add_waiting(self) -> None:
-        """The cells of operators; those inside a connection come after the instance whose connection it is."""
-        index = self.tokens.index
-        for row, nets in self.waiting:
-            self.add_instance("", row, index)
-            self.add_fixed(nets)
-        self.waiting.clear()
-
-    def fitted(self, bits: Bits, width: int, flexible: bool) -> Bits:
-        """Bits cut or extended with zero to a width; only a number without size does so silently."""
-        if len(bits) == width:
-            return bits
-        if not flexible:
-            self.names.notes.add("expression of another width: cut, or extended with 0")
-        return bits[len(bits) - width :] if len(bits) > width else [ZERO] * (width - len(bits)) + bits
-
-    # -- cells ---------------------------------------------------------------------------------
-
-    def add_instance(self, name: str, master: int, index: int, bit: int | None = None) -> int:
-        """A new instance; returns its row."""
-        module = self.module
-        row = len(module.inst_name)
-        module.inst_name.append(name)
-        module.inst_master.append(master)
-        module.inst_index.append(index)
-        module.inst_bit.append(-(1 << 31) if bit is None else bit)
-        module.conn_start.append(len(module.conn_port))
-        return row
-
-    def add_fixed(self, bits: Bits) -> None:
-        """One-bit connections of the last instance in the order of its type's ports."""
-        module = self.module
-        count = len(bits)
-        module.conn_port.extend(range(-1, -1 - count, -1))
-        module.conn_width.extend([1] * count)
-        module.conn_flexible.extend(bytes(count))
-        module.bits.extend(bits)
-
-    def gate_statement(self, tokens: list[str]) -> None:
-        """``nand #(1,2) g1 (y, a, b), (z, c, d)``."""
-        word = tokens[0]
-        at = skip_delay(tokens, skip_strength(tokens, 1))
-        start = self.tokens.index - len(tokens) - 1
-        while True:
-            name, at, bounds = self.instance_name(tokens, at)
-            if tokens[at] != "(":
-                raise syntax(at, tokens[at], "'('")
-            arguments: list[tuple[Bits, bool]] = []
-            while tokens[at] != ")":
-                if tokens[at + 1] in ARGUMENT_ENDS:
-                    raise syntax(at + 1, tokens[at + 1], "a net")
-                bits, flexible, at = self.argument(tokens, at + 1)
-                arguments.append((bits, flexible))
-            at += 1
-            size = 1 if bounds is None else abs(bounds[0] - bounds[1]) + 1
-            self.scope.spend(size * (len(arguments) + 1), at - 1)
-            for element in range(size):
-                nets = [self.element(bits, element, size) for bits, _ in arguments]
-                self.gate(word, name, nets, start, element_bit(bounds, element), at - 1)
-            if at == len(tokens):
-                return
-            if tokens[at] != ",":
-                raise syntax(at, tokens[at], "',' or ';'")
-            at += 1
-
-    def element(self, bits: Bits, element: int, size: int) -> int:
-        """The net of one element of an array of gates."""
-        if len(bits) == size:
-            return bits[element]
-        if len(bits) != 1:
-            self.names.notes.add("expression of another width: cut, or extended with 0")
-        return bits[-1]
-
-    def gate(self, word: str, name: str, nets: Bits, index: int, bit: int | None, at: int) -> None:
-        """One gate; ``buf`` and ``not`` of several outputs become one cell each."""
-        if word in SWITCH_PORTS or word in TRISTATE_WORDS:
-            wanted = len(SWITCH_PORTS.get(word, "123"))
-            if len(nets) != wanted:
-                raise Fault(at, f"gate {name or word!r}", f"takes {wanted} nets, not {len(nets)}", "check the list")
-            if word in TRISTATE_WORDS:
-                row = self.names.tristate(word)
-                nets = [nets[1], nets[2], nets[0]]
-            else:
-                row = self.names.fixed_type(switch_type(word))
-            self.add_instance(name, row, index, bit)
-            self.add_fixed(nets)
-            return
-        if len(nets) < 2:
-            raise Fault(
-                at, f"gate {name or word!r}", f"takes an output and an input at least, not {len(nets)} nets", "check it"
-            )
-        if word in {"buf", "not"}:
-            if len(nets) > 2:
-                self.names.notes.add("buf or not with several outputs: one cell each")
-            for output in nets[:-1]:
-                self.add_instance(name, self.names.gate(word.upper(), 1), index, bit)
-                self.add_fixed([nets[-1], output])
-            return
-        self.add_instance(name, self.names.gate(word.upper(), len(nets) - 1), index, bit)
-        self.add_fixed([*nets[1:], nets[0]])
-
-    def argument(self, tokens: list[str], at: int) -> tuple[Bits, bool, int]:
-        """An expression of a connection; operators become cells."""
-        token = tokens[at]
-        if tokens[at + 1] in ARGUMENT_ENDS and is_name(token):
-            row = self.module.scalars.get(plain(token))
-            return ([row] if row is not None else self.scope.name(token, at)), False, at + 1
-        items, after = self.scope.postfix(tokens, at, ARGUMENT_ENDS)
-        if len(items) == 1:
-            return items[0][2], items[0][3], after
-        return self.operate(items, None, at), False, after
-
-    def instance_name(self, tokens: list[str], at: int) -> tuple[str, int, tuple[int, int] | None]:
-        """Name, next token and range of an instance; the name is empty where none stands."""
-        if tokens[at] == "(":
-            return "", at, None
-        if not is_name(tokens[at]):
-            raise syntax(at, tokens[at], "the name of a cell")
-        name = plain(tokens[at])
-        at += 1
-        if tokens[at] != "[":
-            return name, at, None
-        start = at
-        at, left, right, known = self.range(tokens, at)
-        if not known or abs(left - right) >= self.scope.width:
-            raise Fault(start, f"array {name!r}", "has a range out of bounds", "raise CIRCUITGRAPH_MAX_WIDTH")
-        return name, at, (left, right)
-
-    def instance_statement(self, tokens: list[str]) -> None:
-        """``TYPE #(...) u1 (...), u2 (...)``."""
-        master = self.names.master(plain(tokens[0]))
-        module = self.module
-        start = self.tokens.index - len(tokens) - 1
-        at = 1
-        overrides = tokens[at] == "#"
-        at = skip_delay(tokens, at)
-        while True:
-            first = at
-            name, at, bounds = self.instance_name(tokens, at)
-            if tokens[at] != "(":
-                raise syntax(at, tokens[at], "'('")
-            size = 1 if bounds is None else abs(bounds[0] - bounds[1]) + 1
-            row = self.add_instance(name, master, start, element_bit(bounds, 0))
-            if not name:
-                module.unnamed.append(row)
-            first_conn, first_bit = len(module.conn_port), len(module.bits)
-            self.inside_instance = True
-            end = self.connections(tokens, at + 1)
-            self.inside_instance = False
-            if overrides:
-                module.overrides[row] = start + first
-                self.names.notes.add("parameter of a cell skipped")
-            if bounds is not None:
-                self.repeat(row, bounds, size, first_conn, first_bit, end)
-            if self.waiting:
-                self.add_waiting()
-            at = end
-            if at == len(tokens):
-                return
-            if tokens[at] != ",":
-                raise syntax(at, tokens[at], "',' or ';'")
-            at += 1
-
-    def repeat(
-        self, row: int, bounds: tuple[int, int], size: int, first_conn: int, first_bit: int, at: int
-    ) -> None:
-        """The other elements of an instance array, each with the whole connections; the linker deals the bits out."""
-        module = self.module
-        ports = module.conn_port[first_conn:]
-        widths = module.conn_width[first_conn:]
-        flexible = module.conn_flexible[first_conn:]
-        bits = module.bits[first_bit:]
-        self.scope.spend(size * (len(bits) + len(ports) + 1), at - 1)
-        module.arrays[row] = Array(0, size)
-        for element in range(1, size):
-            other = self.add_instance(
-                module.inst_name[row], module.inst_master[row], module.inst_index[row], element_bit(bounds, element)
-            )
-            if row in module.overrides:
-                module.overrides[other] = module.overrides[row]
-            module.arrays[other] = Array(element, size)
-            module.conn_port.extend(ports)
-            module.conn_width.extend(widths)
-            module.conn_flexible.extend(flexible)
-            module.bits.extend(bits)
-
-    def connections(self, tokens: list[str], at: int) -> int:
-        """The connections of one instance; returns the token after the closing parenthesis."""
-        if tokens[at] == ")":
-            return at + 1
-        if tokens[at] == ".":
-            return self.named_connections(tokens, at)
-        position = 0
-        while True:
-            token = tokens[at]
-            if token in ARGUMENT_ENDS:
-                self.connect(-1 - position, [], False)
-            elif token == ".":
-                raise syntax(at, ".", "an ordered connection, as before")
-            else:
-                bits, flexible, at = self.argument(tokens, at)
-                self.connect(-1 - position, bits, flexible)
-            position += 1
-            if tokens[at] == ")":
-                return at + 1
-            if tokens[at] != ",":
-                raise syntax(at, tokens[at], "',' or ')'")
-            at += 1
-
-    def connect(self, port: int, bits: Bits, flexible: bool) -> None:
-        """One connection of the last instance."""
-        module = self.module
-        module.conn_port.append(port)
-        module.conn_width.append(len(bits))
-        module.conn_flexible.append(flexible)
-        module.bits.extend(bits)
-
-    def named_connections(self, tokens: list[str], at: int) -> int:
-        """``.A(n1), .B[3](n2), .C``."""
-        module = self.module
-        scalars = module.scalars
-        port_row = self.names.port_row
-        ports, widths, flags, all_bits = module.conn_port, module.conn_width, module.conn_flexible, module.bits
-        while True:
-            if tokens[at] != ".":
-                raise syntax(at, tokens[at], "a named connection '.port(net)'")
-            token = tokens[at + 1]
-            if tokens[at + 2] == "(" and tokens[at + 4] == ")":
-                net = scalars.get(tokens[at + 3])
-                port = port_row.get(token)
-                if net is not None and port is not None:
-                    ports.append(port)
-                    widths.append(1)
-                    flags.append(0)
-                    all_bits.append(net)
-                    at += 5
-                    if tokens[at] == ",":
-                        at += 1
-                        continue
-                    if tokens[at] == ")":
-                        return at + 1
-                    raise syntax(at, tokens[at], "',' or ')'")
-            at = self.named_connection(tokens, at)
-            if tokens[at] == ")":
-                return at + 1
-            if tokens[at] != ",":
-                raise syntax(at, tokens[at], "',' or ')'")
-            at += 1
-
-    def named_connection(self, tokens: list[str], at: int) -> int:
-        """One named connection of any form; returns the token after it."""
-        token = tokens[at + 1]
-        if token == "*":
-            raise Fault(at, "connection '.*'", "leaves the nets to be found by name", "write the connections out")
-        if not is_name(token):
-            raise syntax(at + 1, token, "a port name")
-        name = plain(token)
-        after = at + 2
-        if tokens[after] == "[":
-            if tokens[after + 2] != "]":
-                raise syntax(after, "[", "one bit of the port")
-            name = f"{name}[{self.scope.integer([tokens[after + 1]], after + 1)}]"
-            after += 3
-        port = self.names.port(name)
-        if tokens[after] != "(":
-            self.connect(port, self.scope.name(token, at + 1), False)
-            return after
-        if tokens[after + 1] == ")":
-            self.connect(port, [], False)
-            return after + 2
-        bits, flexible, end = self.argument(tokens, after + 1)
-        if tokens[end] != ")":
-            raise syntax(end, tokens[end], "')'")
-        self.connect(port, bits, flexible)
-        return end + 1
-
-
-def element_bit(bounds: tuple[int, int] | None, element: int) -> int | None:
-    """Index of an element of an instance array."""
-    if bounds is None:
-        return None
-    return bounds[0] - element if bounds[0] >= bounds[1] else bounds[0] + element
-
-
-def common_width(operands: list[tuple[Bits, bool]]) -> int:
-    """Width of an operator: the widest operand that has a size."""
-    sized = [len(bits) for bits, flexible in operands if not flexible]
-    return max(sized or [len(bits) for bits, _ in operands])
-
-
-def closing_of(tokens: list[str], at: int) -> int:
-    """Token that closes the parenthesis at *at*."""
-    depth = 0
-    for place in range(at, len(tokens)):
-        if tokens[place] == "(":
-            depth += 1
-        elif tokens[place] == ")":
-            depth -= 1
-            if not depth:
-                return place
-        elif not depth:
-            break
-    raise syntax(at, tokens[at], "a list in parentheses")
-
-
-def split(tokens: list[str], start: int, end: int) -> list[tuple[int, int]]:
-    """Bounds of the parts between commas at depth 0."""
-    parts: list[tuple[int, int]] = []
-    depth = 0
-    first = start
-    for place in range(start, end):
-        token = tokens[place]
-        if token in {"(", "{", "["}:
-            depth += 1
-        elif token in {")", "}", "]"}:
-            depth -= 1
-        elif token == "," and not depth:
-            parts.append((first, place))
-            first = place + 1
-    parts.append((first, end))
-    return parts
-
-
-def skip_delay(tokens: list[str], at: int) -> int:
-    """Token after ``#5``, ``#(1,2)`` or ``#(.P(v))``, if one stands there."""
-    if tokens[at] != "#":
-        return at
-    if tokens[at + 1] == "(":
-        return closing_of(tokens, at + 1) + 1
-    return at + 2
-
-
-def skip_strength(tokens: list[str], at: int) -> int:
-    """Token after ``(strong0, weak1)``, if one stands there."""
-    if tokens[at] == "(" and tokens[at + 1] in STRENGTHS:
-        return closing_of(tokens, at) + 1
-    return at
 
 
 __all__ = ["KEYWORDS", "Parser", "header_of", "parse"]

@@ -1,7 +1,7 @@
-"""Tokens of structural Verilog, statement by statement, and the few directives that netlists hold.
+r"""Tokens of structural Verilog, statement by statement, and the few directives that netlists hold.
 
 Comments, attributes and white space are dropped. An escaped name keeps its backslash in the token
-(``\\module`` is no keyword); :func:`plain` takes it off, so that ``\\abc `` and ``abc`` are one name.
+(``\module`` is no keyword); :func:`plain` takes it off, so that ``\abc `` and ``abc`` are one name.
 """
 
 from __future__ import annotations
@@ -46,11 +46,39 @@ _ARGUMENT = re.compile(r"(?:[^\r\n/\\]|/(?![/*])|\\(?:\r\n|.)|\\\Z)*+", re.ASCII
 _NOT_BLANK = re.compile(r"[^\r\n]")
 
 SKIPPED_DIRECTIVES = frozenset(
-    "timescale default_nettype resetall line pragma unconnected_drive nounconnected_drive delay_mode_path "
-    "delay_mode_distributed delay_mode_unit delay_mode_zero begin_keywords end_keywords suppress_faults "
-    "nosuppress_faults enable_portfaults disable_portfaults protect endprotect default_decay_time "
-    "default_trireg_strength accelerate noaccelerate expand_vectornets noexpand_vectornets autoexpand_vectornets "
-    "remove_gatenames noremove_gatenames remove_netnames noremove_netnames undefineall".split()
+    [
+        "timescale",
+        "default_nettype",
+        "resetall",
+        "line",
+        "pragma",
+        "unconnected_drive",
+        "nounconnected_drive",
+        "delay_mode_path",
+        "delay_mode_distributed",
+        "delay_mode_unit",
+        "delay_mode_zero",
+        "begin_keywords",
+        "end_keywords",
+        "suppress_faults",
+        "nosuppress_faults",
+        "enable_portfaults",
+        "disable_portfaults",
+        "protect",
+        "endprotect",
+        "default_decay_time",
+        "default_trireg_strength",
+        "accelerate",
+        "noaccelerate",
+        "expand_vectornets",
+        "noexpand_vectornets",
+        "autoexpand_vectornets",
+        "remove_gatenames",
+        "noremove_gatenames",
+        "remove_netnames",
+        "noremove_netnames",
+        "undefineall",
+    ]
 )
 
 
@@ -272,7 +300,9 @@ def without_directives(source: SourceText) -> str:
             blank(end)
             skipped = end
     if stack:
-        raise CircuitError(source.place(stack[-1][2]), "`ifdef", "has no `endif", "check that the file was copied whole")
+        raise CircuitError(
+            source.place(stack[-1][2]), "`ifdef", "has no `endif", "check that the file was copied whole"
+        )
     keep(len(text))
     return "".join(parts)
 

@@ -26,10 +26,10 @@ Key = tuple[str, int]
 
 
 def write_verilog(circuit: Circuit, target: str | os.PathLike[str]) -> None:
-    """Write a circuit as a flat module; :func:`read_verilog` gives the same cells, nets and names back.
+    r"""Write a circuit as a flat module; :func:`read_verilog` gives the same cells, nets and names back.
 
     Gates of the language become primitives, other functions without a library cell an ``assign`` each, library and
-    opaque cells instances with named connections. Names that hold the hierarchy are escaped (``\\u1/n2 ``); two
+    opaque cells instances with named connections. Names that hold the hierarchy are escaped (``\u1/n2 ``); two
     names that would become one text are told apart by a suffix. Unnamed nets and cells get their number as a name
     (``$n12``), which the reader takes for unnamed.
 
@@ -175,9 +175,7 @@ class _Writer:
         lines: list[str] = []
         roles = circuit.net_role.tolist()
         constants = circuit.net_constant.tolist()
-        rows: list[tuple[Key, int]] = [
-            (key, row) for row, key in enumerate(self.net_keys) if not self.literal[row]
-        ]
+        rows: list[tuple[Key, int]] = [(key, row) for row, key in enumerate(self.net_keys) if not self.literal[row]]
         rows += [(key, -1) for key in self.alias_keys]
         for key, row in rows:
             base, bit = key

@@ -76,8 +76,12 @@ def test_elmore_by_hand() -> None:
     trunk_rise = 100 * (2 + 2 + 3 + 1 + 4 + 3)
     trunk_fall = 100 * (2 + 2 + 3 + 2 + 4 + 4)
     assert wires.elmore is not None
-    assert wires.elmore[circuit.find_pin("u2/A")] == pytest.approx([(trunk_rise + 200 * 4) * FF, (trunk_fall + 200 * 5) * FF])
-    assert wires.elmore[circuit.find_pin("u3/A")] == pytest.approx([(trunk_rise + 300 * 7) * FF, (trunk_fall + 300 * 8) * FF])
+    assert wires.elmore[circuit.find_pin("u2/A")] == pytest.approx(
+        [(trunk_rise + 200 * 4) * FF, (trunk_fall + 200 * 5) * FF]
+    )
+    assert wires.elmore[circuit.find_pin("u3/A")] == pytest.approx(
+        [(trunk_rise + 300 * 7) * FF, (trunk_fall + 300 * 8) * FF]
+    )
     assert wires.elmore[circuit.find_pin("u1/Y")].tolist() == [0, 0]
     assert wires.notes.count("resistor that closes a loop dropped") == 1
     assert spef_wires(resolved, circuit, elmore=False).elmore is None
@@ -135,7 +139,9 @@ def test_wire_load_is_a_balanced_tree() -> None:
     assert wires.capacitance[circuit.net_load_count == 0].tolist() == [0] * int((circuit.net_load_count == 0).sum())
 
 
-def plain_elmore(count: int, ends: list[tuple[int, int]], ohms: list[float], farads: np.ndarray, root: int) -> np.ndarray:
+def plain_elmore(
+    count: int, ends: list[tuple[int, int]], ohms: list[float], farads: np.ndarray, root: int
+) -> np.ndarray:
     """Twin of the kernel: shortest-resistance tree by Bellman and Ford, then sums over paths."""
     distance = [np.inf] * count
     parent: list[int] = [-1] * count

@@ -164,7 +164,8 @@ def test_mapped_and_raw_spellings_of_a_port_are_one_node() -> None:
 
 def test_reduced_nets_are_lumped_pis() -> None:
     parasitics = text(
-        HEADER + "*R_NET n 0.3\n*DRIVER u1:Y\n*CELL BUF\n*C2_R1_C1 0.1 2 0.2\n*LOADS\n*RC u2:A 0.4\n*RC u3:A 0.5\n*END\n"
+        HEADER
+        + "*R_NET n 0.3\n*DRIVER u1:Y\n*CELL BUF\n*C2_R1_C1 0.1 2 0.2\n*LOADS\n*RC u2:A 0.4\n*RC u3:A 0.5\n*END\n"
     )
     assert names(parasitics, 0) == ["u1/Y", "u2/A", "u3/A", "n:1"]
     assert parasitics.node_capacitance[:, 0].tolist() == [1e-13, 0, 0, 2e-13]
@@ -228,8 +229,8 @@ def test_names_are_written_as_opensta_reads_them() -> None:
 
 @given(strategies.floats(min_value=1e-21, max_value=1e-9), strategies.floats(min_value=1e-7, max_value=1e7))
 def test_values_survive_writing(farads: float, ohms: float) -> None:
-    from dataclasses import replace
     import tempfile
+    from dataclasses import replace
 
     parasitics = text(SMALL)
     changed = replace(
@@ -358,7 +359,11 @@ def test_opensta_gives_the_same_slack_from_a_written_file(shared_data, tmp_path:
             f"read_sdc {folder / 'gf_DSM_core.sdc'}\nread_spef {source}\nreport_wns -digits 5\nreport_tns -digits 5\n"
         )
         done = subprocess.run(
-            ["sta", "-no_splash", "-exit", str(script)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
+            ["sta", "-no_splash", "-exit", str(script)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert "syntax error" not in done.stdout + done.stderr
         slacks.append([line for line in done.stdout.splitlines() if line.startswith(("wns", "tns"))])
