@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -177,15 +178,29 @@ class NameTable:
 
     def texts(self) -> list[str]:
         """All names in order, as :meth:`text`; costs a string per name."""
-        if self.block is None and self.bit is None:
-            raw = self._bytes
-            if not {0x2F, 0x5B, 0x5D} & set(np.unique(self.blob).tolist()):
-                edges = self.start.tolist()
-                return [
-                    decode(raw[a:b]) if b > a else f"{self.prefix}{row}"
-                    for row, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True))
-                ]
-        return [self.text(row) for row in range(len(self))]
+        raw = self._bytes
+        edges = self.start.tolist()
+        if raw.isascii():
+            whole = raw.decode("ascii")
+            found = [whole[a:b] for a, b in pairwise(edges)]
+        else:
+            found = [decode(raw[a:b]) for a, b in pairwise(edges)]
+        if b"/" in raw or b"[" in raw or b"]" in raw:
+            found = [print_part(base) if "/" in base or "[" in base or "]" in base else base for base in found]
+        for row in np.flatnonzero(np.diff(self.start) == 0).tolist():
+            found[row] = f"{self.prefix}{row}"
+        if self.bit is not None:
+            rows = np.flatnonzero(self.bit != NO_BIT)
+            for row, bit in zip(rows.tolist(), self.bit[rows].tolist(), strict=True):
+                found[row] = f"{found[row]}[{bit}]"
+        if self.block is not None and self.blocks is not None:
+            path: dict[int, str] = {}
+            rows = np.flatnonzero(self.block >= 0)
+            for row, block in zip(rows.tolist(), self.block[rows].tolist(), strict=True):
+                if block not in path:
+                    path[block] = "/".join(self.blocks.own_text(part) for part in self.blocks.chain(block))
+                found[row] = f"{path[block]}/{found[row]}"
+        return found
 
     @cached_property
     def rows(self) -> Mapping[str, int]:

@@ -17,6 +17,7 @@ from circuitgraph.pyg import CircuitData, ordering_of
 ENCODERS: Mapping[str, str] = {
     "residual": "encoders.residual:Residual",
     "levelised": "encoders.levelised:Levelised",
+    "hybrid": "encoders.hybrid:Hybrid",
 }
 """Encoders by name: "module:class"."""
 

@@ -127,3 +127,9 @@ def test_equality_looks_at_values_and_names() -> None:
     assert one != spef(("n2", "*I g:A I\n"))
     assert one != replace(one, net_capacitance=one.net_capacitance * 2)
     assert one.at_corner(0) == one
+
+
+def test_bulk_names_equal_single_ones() -> None:
+    found = circuit()
+    for table in (found.net_names, found.cell_names, found.port_names, found.alias_names, found.block_names):
+        assert table.texts() == [table.text(row) for row in range(len(table))]

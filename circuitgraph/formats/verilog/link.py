@@ -311,7 +311,10 @@ class Linker:
                 width[whole] //= array.size
             pairs, first, inverse = distinct_pairs(master, columns.port[conns])
             widest = np.zeros(len(pairs), np.int64)
-            np.maximum.at(widest, inverse, width)
+            if len(width) and int(width.max()) <= 1:
+                widest[:] = 1
+            else:
+                np.maximum.at(widest, inverse, width)
             for place in np.argsort(first, kind="stable").tolist():
                 row = int(pairs[place] >> 32)
                 port = int(pairs[place] & 0xFFFFFFFF) - (1 << 30)
@@ -488,7 +491,7 @@ class Linker:
                 continue
             name = self.names.ports[port]
             found = face.by_name.get(name)
-            if found is None and supply_role(name) is not None and isinstance(self.masters[pair >> 32], CellType):
+            if found is None and self.is_supply(self.masters[pair >> 32], name):
                 base[place] = DROPPED
                 self.notes.add("supply pin that the library does not have: left out")
                 continue
@@ -497,6 +500,13 @@ class Linker:
                 raise self.cell_error(raw, columns, conn, "is not a port of it", way_out)
             base[place], width[place] = found
         return base[inverse], width[inverse]
+
+    def is_supply(self, master: CellType | str | None, port: str) -> bool:
+        """Whether a port that a cell type lacks is a supply: the library says so, or its name."""
+        if not isinstance(master, CellType):
+            return False
+        known = getattr(self.library, "is_power_port", None)
+        return supply_role(port) is not None or (known is not None and bool(known(master.name, port)))
 
     def cell_error(
         self, raw: RawModule, columns: _Columns, conn: int, rule: str, way_out: str, whole: bool = False

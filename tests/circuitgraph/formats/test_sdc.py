@@ -329,7 +329,6 @@ set_clock_uncertainty -setup 0.1 [all_clocks]
 
 # -- public files ------------------------------------------------------------------------------
 
-LIBRARIES = {"gf": "gf180_7t_tt5v0", "tut": "nangate45_typ", "ihp": "sg13g2_typ"}
 REFUSED = {
     "lbist_mbist_top1": "create_generated_clock",
     "yifive_mbist": "create_generated_clock",
@@ -344,7 +343,7 @@ VARIABLES = {
 }
 
 
-def test_every_public_file_reads_or_names_what_it_lacks(shared_data: Shared, tmp_path: Path) -> None:
+def test_every_public_file_reads_or_names_what_it_lacks(shared_data: Shared) -> None:
     folder = shared_data("timing/designs")
     names = sorted(path.name.removesuffix(".tar.xz") for path in folder.glob("*.tar.xz"))
     assert len(names) == 28
@@ -361,7 +360,6 @@ def test_every_public_file_reads_or_names_what_it_lacks(shared_data: Shared, tmp
         if name in REFUSED:
             with pytest.raises(CircuitError, match=f"command '{REFUSED[name]}': can change timing"):
                 read_sdc(original, circuit, variables=VARIABLES)
-            read_sdc(original, circuit, variables=VARIABLES, ignore_unsupported=True) if name != "lbist_mbist_top1" else None
         else:
             assert read_sdc(original, circuit, variables=VARIABLES).clocks, name
 
@@ -372,7 +370,7 @@ def test_the_small_public_files(shared_data: Shared, circuit: Circuit, tmp_path:
     assert len(files) == 2
     for path in files:
         found = read_sdc(path, circuit)
-        assert found.clocks[0].period in {pytest.approx(10e-9), pytest.approx(5e-9)}
+        assert round(found.clocks[0].period * 1e9) in {5, 10}
         packed = tmp_path / f"{path.name}.xz"
         packed.write_bytes(lzma.compress(path.read_bytes()))
         assert read_sdc(packed, circuit).clocks == found.clocks

@@ -654,3 +654,35 @@ def test_timing_designs_read_and_match_their_spef(shared_data) -> None:
         report = read(folder / f"{name}.spef").resolve(circuit).report
         assert (report.num_unknown, report.num_unknown_nodes, report.num_moved_nodes) == (0, 0, 0), name
         assert report.share == 1.0, name
+
+
+def test_small_files_are_read_without_numba_and_scipy(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    (tmp_path / "a.v").write_text(MIXED)
+    code = (
+        "import sys; from circuitgraph import read; c = read(sys.argv[1]); assert c.num_cells == 7, c; "
+        "print([m for m in ('numba', 'scipy', 'networkx', 'torch') if m in sys.modules])"
+    )
+    root = str(Path(__file__).resolve().parents[3])
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.v")], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_library_that_names_its_supply_pins() -> None:
+    class WithSupplies(Shelf):
+        def is_power_port(self, cell_type: str, port: str) -> bool:
+            return (cell_type, port) == ("INV", "PWELL1")
+
+    circuit = text("module top(input a, inout p); INV u(.A(a), .PWELL1(p)); endmodule", library=WithSupplies(INV))
+    assert circuit.num_pins == 2
+
+
+def test_names_that_are_words_of_system_verilog_only() -> None:
+    circuit = text(
+        "module top(input bind, output final); wire alias; INV class(.A(bind), .Y(alias)); INV u(.A(alias), .Y(final)); endmodule"
+    )
+    assert pins(circuit, "class") == {"A": "bind", "Y": "alias"}
