@@ -12,7 +12,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,15 @@ from typing import Any
 import numpy as np
 
 import circuitgraph
+from circuitgraph.checks import check
 from circuitgraph.circuit import Circuit
 from circuitgraph.errors import CircuitError, nearest
 from circuitgraph.files import atomic_path, hash_bytes, read_bytes
 from circuitgraph.views.view import VIEW_VERSION, Feature, View
 
 MANIFEST = "MANIFEST.csv"
+CACHE_VERSION = 2
+"""Part of every cache key beside the view's version; raised when a cached file holds more or less."""
 COLUMNS = ("file", "sha256", "bytes", "licence", "made", "kind", "design", "family", "split")
 SPLITS = ("train", "validation", "test")
 ARRAYS = (
@@ -141,20 +144,27 @@ class Corpus:
             found = read(path)
         return found
 
-    def key(self, entry: Entry, view: str) -> str:
+    def key(self, entry: Entry, view: str, break_loops: bool = False) -> str:
         """Key of a cached view: bytes of all inputs, options, code and view version."""
         inputs = [read_bytes(self.path(entry)), *(read_bytes(path) for path in self.library_files)]
-        options = json.dumps({"view": view, "name": entry.file, "code": circuitgraph.__version__, "version": VIEW_VERSION})
-        return hash_bytes(options.encode(), *inputs)
+        options = {"view": view, "name": entry.file, "code": circuitgraph.__version__, "version": VIEW_VERSION}
+        options |= {"break_loops": break_loops, "cache": CACHE_VERSION}
+        return hash_bytes(json.dumps(options).encode(), *inputs)
 
-    def view(self, entry: Entry, view: str = "logic") -> View:
-        """A view of a row's circuit, from the cache where it is there and whole."""
+    def view(self, entry: Entry, view: str = "logic", break_loops: bool = False) -> View:
+        """A view of a row's circuit, from the cache where it is there and whole.
+
+        Its ``extra`` holds ``check.NAME``, int64 [1], for each check that fails.
+
+        Raises:
+            CircuitError: as the reader and the view.
+        """
         from circuitgraph.formats.detect import function_of
         from circuitgraph.views import VIEWS
 
         if view not in VIEWS:
             raise CircuitError("view", repr(view), "is unknown", nearest(view, VIEWS, f"use {', '.join(VIEWS)}"))
-        path = None if self.cache is None else self.cache / f"{self.key(entry, view)}.safetensors"
+        path = None if self.cache is None else self.cache / f"{self.key(entry, view, break_loops)}.safetensors"
         if path is not None and path.is_file():
             try:
                 return load_view(path)
@@ -162,7 +172,10 @@ class Corpus:
                 self.lines.append(f"{error}; it is made again")
         circuit = self.circuit(entry)
         make = function_of(VIEWS[view])
-        made: View = make(circuit, self.library) if view == "timing" else make(circuit)
+        side = (self.library,) if view == "timing" else ()
+        made: View = make(circuit, *side, break_loops=break_loops)
+        failed = {f"check.{found.name}": np.array([found.count]) for found in check(circuit)}
+        made = replace(made, extra={**made.extra, **failed})
         if path is not None:
             save_view(made, path)
         return made

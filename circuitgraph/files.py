@@ -6,6 +6,7 @@ every file that it reads goes through :func:`read_bytes`.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import io
@@ -178,6 +179,22 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
 def _cannot_write(target: Path, error: OSError) -> CircuitError:
     reason = (error.strerror or str(error)).lower()
     return CircuitError(str(target), "file", f"cannot be written ({reason})", "choose another folder with -o")
+
+
+def check_writable(target: str | os.PathLike[str]) -> None:
+    """Refuse a target that can never be written, before long work; makes nothing.
+
+    Raises:
+        CircuitError: the nearest folder above it that exists is a file, or gives no right to write.
+    """
+    target = Path(target)
+    above = next((path for path in target.parents if path.exists()), None)
+    if above is None:
+        return
+    fault = errno.ENOTDIR if not above.is_dir() else errno.EACCES if not os.access(above, os.W_OK) else 0
+    fault = fault or (errno.EISDIR if target.is_dir() else 0)
+    if fault:
+        raise _cannot_write(target, OSError(fault, os.strerror(fault)))
 
 
 def _umask() -> int:

@@ -10,6 +10,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -288,6 +289,8 @@ class Library:
         """The library of the given types, in their order; tables stay as they are."""
         ports = _spread(self.port_start, rows)
         arcs = _spread(self.arc_start, rows)
+        columns: dict[str, Any] = {name: getattr(self, name)[ports] for name in PORT_COLUMNS}
+        columns.update({name: getattr(self, name)[arcs] for name in ARC_COLUMNS})
         return replace(
             self,
             types=tuple(self.types[row] for row in rows),
@@ -296,8 +299,7 @@ class Library:
             port_start=_starts(np.diff(self.port_start)[rows]),
             port_program=tuple(self.port_program[port] for port in ports),
             arc_start=_starts(np.diff(self.arc_start)[rows]),
-            **{name: getattr(self, name)[ports] for name in PORT_COLUMNS},
-            **{name: getattr(self, name)[arcs] for name in ARC_COLUMNS},
+            **columns,
         )
 
 
@@ -343,7 +345,10 @@ def _joined(first: Library, second: Library) -> Library:
         arc_when=np.where(second.arc_when >= 0, second.arc_when + conditions, -1).astype(np.int32),
         arc_table=np.where(second.arc_table >= 0, second.arc_table + table_rows, -1).astype(np.int32),
     )
-    columns = ("area", "corner", *PORT_COLUMNS, *ARC_COLUMNS)
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(first, name), getattr(second, name)])
+        for name in ("area", "corner", *PORT_COLUMNS, *ARC_COLUMNS)
+    }
     return replace(
         first,
         name=f"{first.name}+{second.name}",
@@ -359,5 +364,5 @@ def _joined(first: Library, second: Library) -> Library:
         power_ports=first.power_ports | second.power_ports,
         notes=notes,
         place=f"{first.place}, {second.place}",
-        **{name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in columns},
+        **joined,
     )

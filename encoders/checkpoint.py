@@ -66,8 +66,10 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     weights, note = paths_of(path)
     about = _read_json(read_bytes(note), note.name)
-    if not isinstance(about, dict) or about.get("format_version") != FORMAT_VERSION:
-        found = about.get("format_version") if isinstance(about, dict) else None
+    if not isinstance(about, dict) or "format_version" not in about:
+        raise CircuitError(note.name, "file", "is no checkpoint of circuitgraph", "name one that pretrain or finetune wrote")
+    if about["format_version"] != FORMAT_VERSION:
+        found = about["format_version"]
         raise CircuitError(note.name, "checkpoint", f"must have format version {FORMAT_VERSION}, not {found}", "train it again")
     for key, wanted, what in (
         ("vocabulary", vocabulary_hash(), "vocabulary"),
@@ -147,8 +149,18 @@ def load_encoder(path: str | Path) -> tuple[Any, dict[str, Any]]:
 
 
 def build_encoder(tensors: Mapping[str, Tensor], about: Mapping[str, Any], place: str) -> Any:
-    """An encoder of the kind that *about* names, with the given weights."""
-    encoder = make_encoder(str(about["encoder"]), Schema.from_json(about["schema"]), **about["config"])
+    """An encoder of the kind that *about* names, with the given weights.
+
+    Raises:
+        CircuitError: *about* lacks what makes an encoder, or the tensors are others.
+    """
+    try:
+        encoder = make_encoder(str(about["encoder"]), Schema.from_json(about["schema"]), **about["config"])
+    except KeyError as error:
+        raise CircuitError(place, "checkpoint", f"lacks {error} in its JSON", "copy its .json again") from None
+    except (TypeError, ValueError, RuntimeError):
+        rule = f"has values in its JSON that make no encoder {about.get('encoder')!r}"
+        raise CircuitError(place, "checkpoint", rule, "copy its .json again") from None
     fill(encoder, tensors, place)
     encoder.eval()
     return encoder

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
+from inspect import signature
 from typing import Any, Protocol
 
 import torch
@@ -92,6 +93,18 @@ def resolve(path: str) -> Callable[..., Any]:
     return found
 
 
+def refuse_unknown(subject: str, make: Callable[..., Any], config: Mapping[str, Any]) -> None:
+    """Refuse an argument that a class does not take.
+
+    Raises:
+        CircuitError: there is one; the nearest argument is named.
+    """
+    known = list(signature(make).parameters)[1:]
+    for key in config:
+        if key not in known:
+            raise CircuitError("recipe", subject, f"takes no {key!r}", nearest(key, known, f"it takes {', '.join(known)}"))
+
+
 def make_encoder(name: str, schema: Schema, seed: int = 0, **config: Any) -> Any:
     """An encoder by name, its weights fixed by *seed* whatever was drawn before.
 
@@ -100,12 +113,12 @@ def make_encoder(name: str, schema: Schema, seed: int = 0, **config: Any) -> Any
     """
     if name not in ENCODERS:
         raise CircuitError("recipe", f"encoder {name!r}", "is unknown", nearest(name, ENCODERS, f"use {', '.join(ENCODERS)}"))
+    make = resolve(ENCODERS[name])
+    refuse_unknown(f"encoder {name!r}", make, config)
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     try:
-        return resolve(ENCODERS[name])(schema, **config)
-    except TypeError as error:
-        raise CircuitError("recipe", f"encoder {name!r}", f"does not take these arguments ({error})", "see its docstring") from None
+        return make(schema, **config)
     finally:
         torch.random.set_rng_state(state)
 

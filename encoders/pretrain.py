@@ -50,7 +50,7 @@ class Settings:
     clip: float = 1.0
     warm_up: float = 0.05
     save_every: int = 100
-    threads: int = 2
+    threads: int = 1
 
 
 def train(

@@ -29,11 +29,17 @@ class _Parser(argparse.ArgumentParser):
             choices = next((list(a.choices) for a in self._actions if isinstance(a.choices, dict)), [])
             choices = choices or [str(c) for a in self._actions if a.choices for c in a.choices]
             message = f"{given!r} is unknown: {nearest(given, choices, 'use one of ' + ', '.join(choices))}"
-        elif "unrecognized arguments" in message:
-            given = message.split(": ", 1)[1].split()[0]
-            known = [option for action in self._actions for option in action.option_strings]
-            message = f"option {given!r} is unknown: {nearest(given, known, f'see {self.prog} --help')}"
         self.exit(2, f"{self.prog}: {message}\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse, but what a command does not know is said by the command itself, which knows its options."""
+        options, rest = super().parse_known_args(args, namespace)
+        if rest:
+            given = rest[0].split("=")[0]
+            what = "option" if given.startswith("-") else "argument"
+            known = [option for action in self._actions for option in action.option_strings]
+            self.error(f"{what} {given!r} is unknown: {nearest(given, known, f'see {self.prog} --help')}")
+        return options, rest
 
 
 def parser() -> argparse.ArgumentParser:
@@ -102,7 +108,6 @@ def _embed(commands: Any) -> None:
     command.add_argument("--liberty", action="append", default=[], metavar="LIB")
     command.add_argument("--top", help="top module of a netlist")
     command.add_argument("--block-size", type=int, metavar="N", help="most nodes held at once; the result does not change")
-    command.add_argument("--black-box", action="store_true", help="keep unknown cell types opaque")
     command.add_argument("--break-loops", action="store_true", help="cut combinational loops")
     command.add_argument("--json", action="store_true")
 
@@ -110,7 +115,7 @@ def _embed(commands: Any) -> None:
 def _run_embed(options: argparse.Namespace) -> int:
     from tasks.embedding import embed_file
 
-    return _answer(options, embed_file(options))
+    return _answer(options, embed_file(options, _say))
 
 
 def _pretrain(commands: Any) -> None:
@@ -127,6 +132,7 @@ def _run_pretrain(options: argparse.Namespace) -> int:
 def _finetune(commands: Any) -> None:
     command = _command(commands, "finetune", "Train a task's model on its labels, as a recipe says.", _run_finetune)
     _recipe_arguments(command)
+    command.add_argument("--black-box", action="store_true", help="keep unknown cell types opaque, without arcs")
 
 
 def _run_finetune(options: argparse.Namespace) -> int:
@@ -140,12 +146,14 @@ def _recipe_arguments(command: _Parser) -> None:
     command.add_argument("-o", "--output", required=True, metavar="RUN", help="run folder; the same command resumes it")
     command.add_argument("--seed", type=int, help="instead of the recipe's")
     command.add_argument("--data", metavar="FOLDER", help="instead of the recipe's corpus")
+    command.add_argument("--break-loops", action="store_true", help="cut combinational loops")
     command.add_argument("--json", action="store_true")
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     named = {"seed": options.seed, "data": options.data}
-    return {name: value for name, value in named.items() if value is not None}
+    flags = {"break_loops": options.break_loops, "black_box": getattr(options, "black_box", False)}
+    return {name: value for name, value in named.items() if value is not None} | {k: v for k, v in flags.items() if v}
 
 
 def _predict(commands: Any) -> None:
@@ -162,6 +170,7 @@ def _predict(commands: Any) -> None:
     timing.add_argument("--model", metavar="CHECKPOINT", help="learned wires; without it the answer is analytic")
     timing.add_argument("--black-box", action="store_true", help="keep unknown cell types opaque, without arcs")
     timing.add_argument("--break-loops", action="store_true", help="cut combinational loops")
+    timing.add_argument("--ignore-sdc", action="store_true", help="count SDC commands that are not supported, go on")
     timing.add_argument("--block-size", type=int, metavar="N", help="most pins held at once; the result does not change")
     timing.add_argument("--paths", type=int, default=5, metavar="N", help="worst paths in the report")
     timing.add_argument("-o", "--output", required=True, metavar="DIR")
@@ -246,6 +255,7 @@ def _say(line: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a shared machine
     try:
         options = parser().parse_args(arguments)
     except SystemExit as stop:

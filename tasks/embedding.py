@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from circuitgraph.errors import CircuitError
-from circuitgraph.files import atomic_path, hash_file, write_atomic
+from circuitgraph.checks import check
+from circuitgraph.circuit import Circuit
+from circuitgraph.errors import CircuitError, Notes
+from circuitgraph.files import atomic_path, check_writable, hash_file, write_atomic
+from circuitgraph.views.view import View
 
 
-def embed_file(options: argparse.Namespace) -> dict[str, Any]:
-    """Embed one file; writes ``X.safetensors`` and ``X.nodes.tsv``."""
+def embed_file(options: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
+    """Embed one file; writes ``X.safetensors`` and ``X.nodes.tsv``.
+
+    Raises:
+        CircuitError: the file, the checkpoint or the output is wrong, or there is a loop.
+    """
     output = Path(options.output)
     if output.suffix != ".safetensors":
         raise CircuitError("-o", repr(str(output)), "must end in .safetensors", f"try {output.with_suffix('.safetensors')}")
-    view = read_view(options)
+    names = output.with_suffix(".nodes.tsv")
+    check_writable(output)
+    check_writable(names)
+    circuit, library = read_circuit(options)
     import torch
 
     from circuitgraph.pyg import blocks_of, to_data
     from encoders.checkpoint import load_encoder, paths_of
     from encoders.encoder import Schema
 
-    path = model_path(options.model, view.kind)
+    path = model_path(options.model, options.view or "logic")
     encoder, about = load_encoder(path)
+    notes = Notes()
+    notes.extend(circuit.notes)
+    view = make_view(circuit, library, options.view or encoder.schema.view, options.break_loops, notes)
     data = to_data(view)
     if Schema.of(data) != encoder.schema:
         raise CircuitError(
@@ -34,7 +48,7 @@ def embed_file(options: argparse.Namespace) -> dict[str, Any]:
         found = encoder(data, blocks)
     weights = hash_file(paths_of(path)[0])
     metadata = {
-        "circuit_hash": options.circuit.content_hash,
+        "circuit_hash": circuit.content_hash,
         "encoder": str(about["encoder"]),
         "view": view.kind,
         "checkpoint": weights,
@@ -43,19 +57,23 @@ def embed_file(options: argparse.Namespace) -> dict[str, Any]:
 
     with atomic_path(output) as temporary:
         save_file({"nodes": found.nodes.contiguous(), "graph": found.graphs.contiguous()}, temporary, metadata=metadata)
-    names = output.with_suffix(".nodes.tsv")
-    write_atomic(names, node_table(view, options.circuit))
+    write_atomic(names, node_table(view, circuit))
+    failed = check(circuit)
+    for line in [*notes.lines(), *(f"check {row.name}: {row.count:,} ({', '.join(row.examples)})" for row in failed)]:
+        say(line)
     shape = list(found.nodes.shape)
     text = f"{output}: {shape[0]:,} nodes x {shape[1]} from {about['encoder']} ({path.name}), rows in {names.name}"
     return {"file": str(output), "nodes": shape, "table": str(names), **metadata, "text": text}
 
 
-def read_view(options: argparse.Namespace) -> Any:
-    """The view of a file as the options say; keeps the circuit on them."""
+def read_circuit(options: argparse.Namespace) -> tuple[Circuit, Any]:
+    """The circuit of a file as the options say, and its library or None.
+
+    An unknown cell type is an opaque kind here, and counted: the fault table of the design.
+    """
     from circuitgraph.formats import read
     from circuitgraph.formats.detect import detect
 
-    kind = options.view or "logic"
     row = detect(options.file)
     if row.gives != "circuit":
         raise CircuitError(Path(options.file).name, f"format {row.name!r}", "holds no circuit", "give a netlist or an AIG")
@@ -65,18 +83,19 @@ def read_view(options: argparse.Namespace) -> Any:
 
         library = Library.merged([read(path, format="liberty") for path in options.liberty])
     if row.name == "verilog":
-        # an unknown cell type is an opaque kind here, and counted: the fault table of the design
-        circuit = read(options.file, library=library, top=options.top)
-    else:
-        circuit = read(options.file)
-    options.circuit = circuit
+        return read(options.file, library=library, top=options.top), library
+    return read(options.file), library
+
+
+def make_view(circuit: Circuit, library: Any, kind: str, break_loops: bool, notes: Notes) -> View:
+    """The view *kind* of a circuit; what it cuts is counted in *notes*."""
     if kind == "timing":
         from circuitgraph.views import timing_view
 
-        return timing_view(circuit, library, break_loops=options.break_loops)
+        return timing_view(circuit, library, break_loops=break_loops, notes=notes)
     from circuitgraph.views import logic_view
 
-    return logic_view(circuit, break_loops=options.break_loops)
+    return logic_view(circuit, break_loops=break_loops)
 
 
 def model_path(given: str | None, view: str) -> Path:

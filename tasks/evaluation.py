@@ -24,21 +24,20 @@ def evaluate(options: argparse.Namespace, say: Say) -> dict[str, Any]:
 
 def evaluate_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
     """Wires and slack on the test families: baselines, ours, and two controls that must not gain."""
-    from encoders.checkpoint import load_encoder
     from encoders.encoder import Schema, make_encoder
     from tasks.embedding import model_path
     from tasks.recipe import FinetuneRecipe
-    from tasks.timing.finetune import split_examples
+    from tasks.timing.finetune import split_examples, timing_encoder
     from tasks.timing.inputs import corpus_examples
     from tasks.timing.learned import LearnedWires
     from tasks.timing.table import baseline_scores, by_family, learned_scores, shuffled, summary
 
     corpus = Corpus(options.data or shipped_folder())
+    encoder, about = timing_encoder(model_path(options.model, "timing"))
     split = split_examples(corpus_examples(corpus), [])
     train, validation, test = split["train"], split["validation"], split["test"]
     if not train or not test:
         raise CircuitError(str(corpus.folder), "corpus", "has no placed designs in train and test", "check its MANIFEST.csv")
-    encoder, about = load_encoder(model_path(options.model, "timing"))
     recipe = FinetuneRecipe().train.model_dump()
     seeds = list(range(options.seeds))
     scores = baseline_scores(train, test)

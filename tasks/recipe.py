@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -14,7 +15,7 @@ from circuitgraph.files import read_bytes
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DataPart(_Part):
@@ -24,6 +25,8 @@ class DataPart(_Part):
     view: Literal["logic", "timing"] = "logic"
     kinds: list[Literal["netlist", "aig", "placed"]] = ["netlist"]
     leave_out: list[str] = Field([], description="families kept out of training beside those of the test split")
+    break_loops: bool = Field(False, description="cut combinational loops instead of refusing them")
+    black_box: bool = Field(False, description="finetune: unknown cell types stay opaque instead of being refused")
 
 
 class EncoderPart(_Part):
@@ -53,7 +56,7 @@ class TrainPart(_Part):
     clip: float = Field(1.0, gt=0)
     warm_up: float = Field(0.05, ge=0, lt=1)
     save_every: int = Field(100, ge=1)
-    threads: int = Field(2, ge=1, le=64)
+    threads: int = Field(1, ge=1, le=64)
 
 
 class PretrainRecipe(_Part):
@@ -82,7 +85,7 @@ def read_recipe(path: str | Path, model: type[_Part], overrides: dict[str, Any] 
     Args:
         path: the file.
         model: :class:`PretrainRecipe` or :class:`FinetuneRecipe`.
-        overrides: ``seed`` and ``data`` (a folder) of the command line.
+        overrides: ``seed``, ``data`` (a folder), ``break_loops`` and ``black_box`` of the command line.
 
     Raises:
         CircuitError: no TOML, an unknown key or a value of a wrong type; place is file:line [table] key.
@@ -99,22 +102,36 @@ def read_recipe(path: str | Path, model: type[_Part], overrides: dict[str, Any] 
         recipe = model.model_validate(found)
     except ValidationError as error:
         raise _worded(error, text, name, model) from None
-    changed: dict[str, Any] = {}
-    if overrides and "seed" in overrides:
-        changed["seed"] = int(overrides["seed"])
-    folder = (overrides or {}).get("data") or recipe.data.folder  # type: ignore[attr-defined]
+    given = overrides or {}
+    part: dict[str, Any] = {key: given[key] for key in ("break_loops", "black_box") if key in given}
+    folder = given.get("data") or recipe.data.folder  # type: ignore[attr-defined]
     if folder:
-        base = Path.cwd() if overrides and overrides.get("data") else Path(path).resolve().parent
-        part = recipe.data.model_copy(update={"folder": str((base / folder).resolve())})  # type: ignore[attr-defined]
-        changed["data"] = part
+        base = Path.cwd() if given.get("data") else Path(path).resolve().parent
+        part["folder"] = str((base / folder).resolve())
+    changed: dict[str, Any] = {"data": recipe.data.model_copy(update=part)}  # type: ignore[attr-defined]
+    if "seed" in given:
+        changed["seed"] = int(given["seed"])
+        if changed["seed"] < 0:
+            raise CircuitError("--seed", str(given["seed"]), "must be 0 or more", "give another number")
     return recipe.model_copy(update=changed)
+
+
+def place_of(path: str | Path, location: list[str]) -> str:
+    """``file:line [table]`` of a key of a recipe, for faults that only its user can find.
+
+    Args:
+        location: tables and key, outermost first.
+    """
+    text = read_bytes(path).decode("utf-8", "replace")
+    place = f"{Path(path).name}:{_line_of(text, location)}"
+    return f"{place} [{'.'.join(location[:-1])}]" if location[1:] else place
 
 
 def _worded(error: ValidationError, text: str, name: str, model: type[_Part]) -> CircuitError:
     """All faults of a recipe in one line: the first in full, the others by their keys."""
     faults = error.errors()
     first = faults[0]
-    location = [str(part) for part in first["loc"]]
+    location = [part for part in first["loc"] if isinstance(part, str)]
     place = f"{name}:{_line_of(text, location)}"
     if len(location) > 1:
         place += f" [{'.'.join(location[:-1])}]"
@@ -171,5 +188,4 @@ def _toml(value: Any) -> str:
         return repr(value)
     if isinstance(value, list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{text}"'
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from circuitgraph.errors import CircuitError
+from circuitgraph.errors import CircuitError, nearest
 from circuitgraph.files import hash_bytes
-from tasks.recipe import FinetuneRecipe, PretrainRecipe, read_recipe, recipe_text
+from tasks.recipe import FinetuneRecipe, PretrainRecipe, place_of, read_recipe, recipe_text
 
 Say = Callable[[str], None]
 
@@ -17,7 +18,31 @@ Say = Callable[[str], None]
 def pretrain(path: str, output: str, overrides: dict[str, Any], say: Say) -> dict[str, Any]:
     """Run a pretraining recipe; the same command resumes it."""
     recipe = read_recipe(path, PretrainRecipe, overrides)
+    _check_names(path, recipe)
     return run_pretraining(recipe, output, say)
+
+
+def _check_names(path: str, recipe: PretrainRecipe) -> None:
+    """Refuse a name or an argument that no encoder or objective has, at its place in the recipe."""
+    from encoders.encoder import ENCODERS, refuse_unknown, resolve
+    from encoders.objectives import OBJECTIVES
+
+    for table, part, known in (("encoder", recipe.encoder, ENCODERS), ("objective", recipe.objective, OBJECTIVES)):
+        if part.name not in known:
+            way_out = nearest(part.name, known, f"use {', '.join(known)}")
+            raise CircuitError(place_of(path, [table, "name"]), f"{table} {part.name!r}", "is unknown", way_out)
+    try:
+        refuse_unknown(f"encoder {recipe.encoder.name!r}", resolve(ENCODERS[recipe.encoder.name]), _encoder_config(recipe))
+    except CircuitError as error:
+        raise CircuitError(place_of(path, ["encoder", "layers"]), error.subject, error.rule, error.way_out) from None
+
+
+def _encoder_config(recipe: PretrainRecipe) -> dict[str, Any]:
+    """Arguments of the recipe's encoder."""
+    config: dict[str, Any] = {"width": recipe.encoder.width}
+    if recipe.encoder.layers is not None:
+        config["layers"] = recipe.encoder.layers
+    return config
 
 
 def run_pretraining(recipe: PretrainRecipe, output: str | Path, say: Say) -> dict[str, Any]:
@@ -40,10 +65,7 @@ def run_pretraining(recipe: PretrainRecipe, output: str | Path, say: Say) -> dic
         if run.status() == "done":
             say(f"{output}: this run is done; its result is printed again")
             return _finished(run)
-        config: dict[str, Any] = {"width": recipe.encoder.width}
-        if recipe.encoder.layers is not None:
-            config["layers"] = recipe.encoder.layers
-        encoder = make_encoder(recipe.encoder.name, schema, recipe.seed, **config)
+        encoder = make_encoder(recipe.encoder.name, schema, recipe.seed, **_encoder_config(recipe))
         part = recipe.objective
         objective = make_objective(part.name, encoder.width, recipe.seed, rate=part.rate, mask_at=part.mask_at)
         say(f"pretraining {recipe.encoder.name} on {len(graphs['train'])} circuits, {_nodes(graphs['train']):,} nodes")
@@ -99,23 +121,35 @@ def corpus_graphs(part: Any, say: Say) -> tuple[dict[str, list[Any]], dict[str, 
     corpus = Corpus(part.folder or shipped_folder())
     entries = corpus.entries(kinds=part.kinds)
     graphs: dict[str, list[Any]] = {"train": [], "validation": [], "test": []}
-    unknown = sorted(set(part.leave_out) - {entry.family for entry in entries})
-    if unknown:
-        raise CircuitError("recipe", f"family {unknown[0]!r}", "is not in the corpus", "see circuitgraph data list")
+    refuse_unknown_families(part.leave_out, [entry.family for entry in entries])
     hashes: dict[str, str] = {}
+    failed: Counter[str] = Counter()
     for entry in entries:
-        view = corpus.view(entry, part.view)
+        view = corpus.view(entry, part.view, part.break_loops)
         hashes[entry.file] = f"{view.graph_id:016x}"
+        failed.update({name: int(count[0]) for name, count in view.extra.items() if name.startswith("check.")})
         split = "test" if entry.family in part.leave_out else entry.split
         if split in graphs:
             data = to_data(view)
             graphs[split].append(data)
-    for line in corpus.lines:
+    for line in [*corpus.lines, *(f"{name.replace('.', ' ')}: {count:,} in all" for name, count in failed.items())]:
         say(line)
     if not graphs["train"]:
         raise CircuitError(str(corpus.folder), "corpus", f"has no training circuits of kinds {part.kinds}", "check its MANIFEST.csv")
     hashes["corpus"] = hash_bytes(json.dumps(hashes, sort_keys=True).encode())
     return graphs, hashes
+
+
+def refuse_unknown_families(named: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse a family to leave out that the corpus does not have.
+
+    Raises:
+        CircuitError: there is one.
+    """
+    for family in named:
+        if family not in known:
+            way_out = nearest(family, known, "see circuitgraph data list")
+            raise CircuitError("recipe [data] leave_out", f"family {family!r}", "is not in the corpus", way_out)
 
 
 def finetune(path: str, output: str, overrides: dict[str, Any], say: Say) -> dict[str, Any]:

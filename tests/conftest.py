@@ -21,6 +21,23 @@ settings.register_profile(
 settings.load_profile("ci")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--update-goldens`` writes what is found into ``tests/golden`` instead of comparing with it."""
+    parser.addoption("--update-goldens", action="store_true", help="write golden texts instead of comparing")
+
+
+@pytest.fixture
+def update_goldens(request: pytest.FixtureRequest) -> bool:
+    """Whether golden texts are written."""
+    return bool(request.config.getoption("--update-goldens"))
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Folder of one small file a format: netlist, library, constraints and parasitics belong together."""
+    return ROOT / "tests" / "samples"
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The checkout."""

@@ -9,9 +9,8 @@ kept apart; the worst slew is merged by itself, from whatever arc it comes. What
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,13 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from circuitgraph.analysis.sta_blocks import ranges_of, sweep_blocks
+from circuitgraph.analysis.sta_boundary import Boundary, boundary_of
 from circuitgraph.analysis.sta_checks import Candidates, candidates, gating_checks, liberty_checks, worst
-from circuitgraph.analysis.sta_planes import Plane, at, edge_time, ideal_arrival, source_latency
-from circuitgraph.analysis.sta_prepare import Prepared, net_sums, place_capacitances, prepare
-from circuitgraph.circuit import Circuit, Direction
-from circuitgraph.constraints import Clock, Constraints, PortDelay
+from circuitgraph.analysis.sta_loads import listed_places, net_delays, net_loads
+from circuitgraph.analysis.sta_planes import ideal_arrival
+from circuitgraph.analysis.sta_prepare import Prepared, prepare
+from circuitgraph.circuit import Circuit
+from circuitgraph.constraints import Constraints
 from circuitgraph.errors import CircuitError
-from circuitgraph.library import Library, Thresholds
+from circuitgraph.library import Library
 
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float64]
@@ -61,7 +62,7 @@ class Timing:
     peak_rows: int
 
     def worst_slack(self, *, early: bool = False) -> FloatArray:
-        """Worst slack of every place over its late (setup, recovery) or early checks, float64 [P + T]; NaN elsewhere."""
+        """Worst slack of every place over its late or its early checks, float64 [P + T]; NaN elsewhere."""
         found = np.full(self.prepared.num_places, np.inf)
         chosen = self.endpoints.kind & 1 == int(early)
         place = self.prepared.nodes.place[self.endpoints.node[chosen]]
@@ -111,21 +112,27 @@ def analyse(
 
     Args:
         circuit: a Circuit with library and constraints, or a Prepared (then both are left out).
+        library: types with arcs and tables.
+        constraints: clocks, delays at ports, exceptions.
         wires: :class:`circuitgraph.analysis.wires.Wires`; None = no wires at all.
         delay_model: "lumped_cap" (no wire delay) or "elmore" (Elmore delay to every sink, slews degrade).
         default_wire_load: nets without parasitics get the library's default wire load, as in OpenSTA.
         port_load_hides_wire: a net whose port has ``set_load`` has no wire capacitance, as in OpenSTA 2.0.17.
         shared_reduction: nets with parasitics are loaded with the early pin capacitances for late times too, as in
             OpenSTA 2.0.17, which reduces a net once (it matters where a library gives capacitance ranges).
-        listed: places that the parasitics list, bool [P + T] (:func:`listed_places`): a pin that its net's parasitics leave
+        listed: places that the parasitics list, bool [P + T] (:func:`listed_places`): a pin that its net's
+            parasitics leave
             out does not load the net, as in OpenSTA. None = all.
         remove_pessimism: credit the late minus early arrival of the clock path that launch and capture share.
-        blocks: consecutive ranges of ``Prepared.order``; state is carried only over their frontier, the result is the same.
+        blocks: consecutive ranges of ``Prepared.order``; state is carried only over their frontier, the result is
+            the same.
         block_size: most nodes in a block, instead of *blocks*.
-        black_box, break_loops: see :func:`circuitgraph.analysis.sta_prepare.prepare`.
+        black_box: cells of unknown types have no arcs and are counted.
+        break_loops: cut one arc of each combinational loop and count it.
 
     Raises:
-        CircuitError: a type is unknown, there is a loop, or the delay model is unknown or needs wires that are not there.
+        CircuitError: a type is unknown, there is a loop, or the delay model is unknown or needs wires that are not
+            there.
     """
     if not isinstance(circuit, Prepared):
         if library is None or constraints is None:
@@ -133,7 +140,9 @@ def analyse(
         circuit = prepare(circuit, library, constraints, black_box=black_box, break_loops=break_loops)
     prepared = circuit
     if delay_model not in DELAY_MODELS:
-        raise CircuitError("--delay-model", repr(delay_model), f"must be one of {', '.join(DELAY_MODELS)}", "choose one")
+        raise CircuitError(
+            "--delay-model", repr(delay_model), f"must be one of {', '.join(DELAY_MODELS)}", "choose one"
+        )
     load = net_loads(
         prepared,
         wires,
@@ -194,228 +203,6 @@ def ordered(slew: FloatArray) -> FloatArray:
     with each as it is.
     """
     return np.concatenate([np.maximum(slew[:, :2], slew[:, 2:]), np.minimum(slew[:, :2], slew[:, 2:])], axis=1)
-
-
-# -- wires -------------------------------------------------------------------------------------
-
-
-def net_loads(
-    prepared: Prepared,
-    wires: Any,
-    *,
-    default_wire_load: bool = True,
-    port_load_hides_wire: bool = True,
-    shared_reduction: bool = True,
-    listed: BoolArray | None = None,
-) -> FloatArray:
-    """F on every net, float64 [N, 4]: wire, pins, and what constraints add at ports; the options as in :func:`analyse`."""
-    circuit, constraints = prepared.circuit, prepared.constraints
-    wire = np.zeros(circuit.num_nets)
-    annotated = np.zeros(circuit.num_nets, np.bool_)
-    if wires is not None:
-        wire = np.array(wires.capacitance, np.float64)
-        annotated = np.asarray(wires.annotated, np.bool_)
-    model = prepared.library.default_wire_load
-    if default_wire_load and model is not None:
-        wire = np.where(annotated, wire, model.length(prepared.fan_out) * model.capacitance)
-    for net, value in constraints.net_load.items():
-        wire[net] = value
-    pins = prepared.pin_load.copy()
-    if listed is not None:
-        absent = place_capacitances(circuit, prepared.library, prepared.rows)
-        net = np.concatenate([circuit.pin_net, circuit.port_net])
-        absent[listed | ~annotated[net] | (net < 0)] = 0.0
-        pins -= net_sums(circuit, absent)
-    if shared_reduction:
-        pins[annotated, :2] = pins[annotated, 2:]
-    load = pins + wire[:, None]
-    outside = constraints.load
-    if len(outside):
-        for port in np.flatnonzero((outside > 0).any(axis=1)).tolist():
-            net = int(circuit.port_net[port])
-            if net >= 0:
-                if port_load_hides_wire:
-                    load[net] = prepared.pin_load[net]
-                load[net] += outside[port]
-    return load
-
-
-def listed_places(resolved: Any, circuit: Circuit) -> BoolArray:
-    """Pins and terminals that parasitics list, bool [P + T].
-
-    Args:
-        resolved: :class:`circuitgraph.parasitics.ResolvedParasitics`.
-    """
-    found = np.zeros(circuit.num_pins + circuit.num_ports, np.bool_)
-    found[resolved.node_pin[resolved.node_pin >= 0]] = True
-    return found
-
-
-def net_delays(prepared: Prepared, wires: Any, delay_model: str) -> FloatArray:
-    """Net delay into every node and what it adds to the squared slew, float64 [V, 4], or [0, 4] without any.
-
-    Slew: a one-pole wire spreads a ramp by k times its Elmore delay, k = ln((1 - lower) / (1 - upper)) of the
-    library's slew thresholds.
-
-    Raises:
-        CircuitError: there are no Elmore delays.
-    """
-    if delay_model == "lumped_cap":
-        return np.zeros((0, 4))
-    if wires is None or wires.elmore is None:
-        raise CircuitError("--delay-model", "'elmore'", "needs wires with resistance", "give --spef, or use lumped_cap")
-    found = np.zeros((prepared.nodes.count, 4))
-    elmore = np.asarray(wires.elmore, np.float64)
-    loads = np.flatnonzero(prepared.nodes.loads)
-    found[loads, :2] = elmore[prepared.nodes.place[loads]]
-    for row, thresholds in enumerate(prepared.library.thresholds):
-        own = loads[np.maximum(prepared.corner[loads], 0) == row]
-        for edge in (0, 1):
-            found[own, 2 + edge] = (spread(thresholds, edge) * found[own, edge]) ** 2
-    return found
-
-
-def spread(thresholds: Thresholds, edge: int) -> float:
-    """Table slew of a one-pole step response by its time constant."""
-    lower, upper = thresholds.slew_lower[edge], thresholds.slew_upper[edge]
-    return math.log((1 - lower) / (1 - upper)) / thresholds.slew_derate
-
-
-# -- boundary ----------------------------------------------------------------------------------
-
-
-@dataclass
-class Boundary:
-    """Values at special nodes; S of them, K planes.
-
-    | field | type, shape | meaning |
-    |---|---|---|
-    | node | int32 [S] | |
-    | slew | float64 [S, 4] | NaN where the node's own arcs give it |
-    | arrival | float64 [S, K, 4] | NaN where none starts |
-    | blocks | uint8 [S] | arrivals from upstream stop |
-    | tag | int32 [S] | start-point tag |
-    | ideal_slew | float64 [S, 4] | slew of a register's clock pin under an ideal clock |
-    | added | node -> float64 [4] | s that a driving cell adds behind a port; part of ``arrival`` |
-    """
-
-    node: list[int] = field(default_factory=list)
-    slew: list[list[float]] = field(default_factory=list)
-    arrival: list[FloatArray] = field(default_factory=list)
-    blocks: list[int] = field(default_factory=list)
-    tag: list[int] = field(default_factory=list)
-    ideal_slew: list[list[float]] = field(default_factory=list)
-    row: dict[int, int] = field(default_factory=dict)
-    added: dict[int, FloatArray] = field(default_factory=dict)
-
-    def at(self, node: int, planes: int) -> int:
-        """Row of a node, new or known."""
-        if node not in self.row:
-            self.row[node] = len(self.node)
-            self.node.append(node)
-            self.slew.append([math.nan] * 4)
-            self.arrival.append(np.full((planes, 4), np.nan))
-            self.blocks.append(0)
-            self.tag.append(0)
-            self.ideal_slew.append([math.nan] * 4)
-        return self.row[node]
-
-    def clock_slew(self, prepared: Prepared, slew: FloatArray) -> FloatArray:
-        """Slews with those of ideal clocks at the clock pins of registers."""
-        ideal = np.array(self.ideal_slew).reshape(-1, 4)
-        if not len(ideal) or np.isnan(ideal).all():
-            return slew
-        found = slew.copy()
-        nodes = np.array(self.node)
-        found[nodes] = np.where(np.isnan(ideal), found[nodes], ideal)
-        return found
-
-
-def boundary_of(prepared: Prepared, load: FloatArray) -> Boundary:
-    """Slews and arrivals where paths start: ports, clock sources, ideal clock pins."""
-    circuit, constraints, planes = prepared.circuit, prepared.constraints, prepared.planes
-    boundary = Boundary()
-    count = len(planes)
-    driving = constraints.driving_cells
-    extra = boundary.added
-    for port in np.flatnonzero((circuit.port_direction != Direction.OUTPUT) & (circuit.port_net >= 0)).tolist():
-        row = boundary.at(circuit.num_pins + port, count)
-        given = constraints.input_transition[port] if len(constraints.input_transition) else np.full(4, np.nan)
-        boundary.slew[row] = np.where(np.isnan(given), 0.0, given).tolist()
-        if prepared.value[circuit.num_pins + port] < 2:
-            boundary.slew[row] = [0.0] * 4
-            continue
-        if port in driving:
-            from circuitgraph.analysis.sta_driving import driven_port
-
-            slews, extra[circuit.num_pins + port] = driven_port(prepared, port, load)
-            boundary.slew[row] = np.where(np.isnan(slews), boundary.slew[row], slews).tolist()
-    for number, clock in enumerate(constraints.clocks):
-        for place in clock.sources:
-            row = boundary.at(place, count)
-            boundary.blocks[row] = 1
-            for edge in (0, 1):
-                for early in (0, 1):
-                    time = edge_time(clock, edge) + source_latency(clock, edge, bool(early))
-                    time += float(extra[place][2 * early + edge]) if place in extra else 0.0
-                    boundary.arrival[row][2 * number + edge, 2 * early + edge] = time
-    for delay in constraints.input_delays:
-        _input_delay(prepared, boundary, delay, extra.get(delay.place))
-    for place in prepared.unclocked_ports.tolist():
-        row = boundary.at(place, count)
-        plane = planes.number.get(Plane(-1, 0, False, planes.tag_of.get(place, 0)), -1)
-        if plane >= 0:
-            boundary.arrival[row][plane] = extra.get(place, np.zeros(4))
-    for place, tag in planes.tag_of.items():
-        boundary.tag[boundary.at(int(prepared.nodes.load_half[place]), count)] = tag
-    for node in prepared.unclocked_pins.tolist():
-        row = boundary.at(node, count)
-        boundary.tag[row] = planes.unclocked_tag
-        boundary.arrival[row][planes.number[Plane(-1, 0, False)]] = 0.0
-    _ideal_clocks(prepared, boundary)
-    return boundary
-
-
-def _input_delay(prepared: Prepared, boundary: Boundary, delay: PortDelay, extra: FloatArray | None) -> None:
-    planes = prepared.planes
-    row = boundary.at(delay.place, len(planes))
-    tag = planes.tag_of.get(delay.place, 0)
-    base = np.zeros(4)
-    plane = Plane(-1, 0, False, tag)
-    if delay.clock >= 0:
-        clock, edge = planes.clocks[delay.clock], int(delay.is_fall)
-        plane = Plane(delay.clock, edge, False, tag)
-        base = np.array([edge_time(clock, edge) + input_latency(clock, delay, column) for column in range(4)])
-    number = planes.number.get(plane)
-    if number is None:
-        return
-    times = base + np.array(delay.delay) + (0.0 if extra is None else extra)
-    old = boundary.arrival[row][number]
-    late, early_times = np.fmax(old[:2], times[:2]), np.fmin(old[2:], times[2:])
-    boundary.arrival[row][number] = np.concatenate([late, early_times])
-
-
-def input_latency(clock: Clock, delay: PortDelay, column: int) -> float:
-    """Latency of a clock that an input delay is counted from, s."""
-    edge, early = int(delay.is_fall), column >= 2
-    found = 0.0 if delay.source_latency_included else source_latency(clock, edge, early)
-    if not clock.is_propagated and not delay.network_latency_included:
-        found += at(clock.latency, 2 * int(early) + edge)
-    return found
-
-
-def _ideal_clocks(prepared: Prepared, boundary: Boundary) -> None:
-    """Slews of ideal clocks at every node that launches or checks."""
-    clocks = prepared.planes.clocks
-    if all(clock.is_propagated for clock in clocks):
-        return
-    starts = set(prepared.arcs.source[prepared.launches].tolist()) | set(prepared.checks.source.tolist())
-    for node in sorted(starts & set(prepared.clock_edges)):
-        bits = prepared.clock_edges[node]
-        reaching = [row for row in range(len(clocks)) if bits >> 4 * row & 15]
-        if reaching and not any(clocks[row].is_propagated for row in reaching):
-            row = boundary.at(node, len(prepared.planes))
-            boundary.ideal_slew[row] = [at(clocks[reaching[0]].transition, column) for column in range(4)]
 
 
 # -- the sweep ---------------------------------------------------------------------------------
@@ -502,3 +289,6 @@ def crossings(library: Library) -> FloatArray:
                 two = (second.slew_upper[0] - second.slew_lower[0]) / second.slew_derate
                 found[row, column, 0] = two / one
     return found
+
+
+__all__ = ["DELAY_MODELS", "Prepared", "Timing", "analyse", "listed_places", "net_loads", "prepare", "sweep"]

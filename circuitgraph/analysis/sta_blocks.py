@@ -37,6 +37,7 @@ def sweep_blocks(
     """Slews [V, 4], arrivals [V, K, 4] and the most rows of state held at once.
 
     Args:
+        prepared: the circuit.
         arguments: graph, tables, wires and boundary as the kernel takes them.
         blocks: consecutive ranges that cover the order.
 

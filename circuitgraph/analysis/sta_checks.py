@@ -124,32 +124,40 @@ class CheckRows:
 
 
 def liberty_checks(prepared: Prepared, slew: FloatArray, clock_slew: FloatArray) -> CheckRows:
-    """The library's checks with their margins: setup reads the late data slew and the early clock slew, hold the reverse.
+    """The library's checks with their margins.
+
+    Setup reads the late slew of the data and the early slew of the clock, hold the reverse.
 
     Args:
+        prepared: the circuit.
         slew: float64 [V, 4].
         clock_slew: the same, with the slews of ideal clocks at their pins.
     """
-    from circuitgraph.analysis.sta_kernels import _kernel_lookup
+    from circuitgraph.analysis.sta_kernels import _kernel_margins
 
     library, checks = prepared.library, prepared.checks
     bank = library.tables
-    count = len(checks)
-    kind = np.zeros(count, np.int8)
-    clock_edge = np.zeros(count, np.int8)
-    margin = np.full((count, 2), np.nan)
-    timing = library.arc_timing[checks.library_arc]
-    for row in range(count):
-        check, active = KINDS[TimingType(int(timing[row]))]
-        kind[row], clock_edge[row] = check, active
-        is_early = int(check) & 1
-        for edge in (0, 1):
-            table = int(library.arc_table[checks.library_arc[row], edge])
-            if table < 0:
-                continue
-            x = clock_slew[checks.source[row], 2 * (1 - is_early) + active]
-            y = slew[checks.target[row], 2 * is_early + edge]
-            margin[row, edge] = _kernel_lookup(bank.shape, bank.axis, bank.start, bank.axes, bank.values, table, x, y)
+    of_type = np.zeros((len(TimingType), 2), np.int8)
+    for timing_type, (check, active) in KINDS.items():
+        of_type[timing_type] = check, active
+    kind, clock_edge = np.ascontiguousarray(of_type[library.arc_timing[checks.library_arc]].T)
+    margin = np.empty((len(checks), 2))
+    _kernel_margins(
+        bank.shape,
+        bank.axis,
+        bank.start,
+        bank.axes,
+        bank.values,
+        np.ascontiguousarray(library.arc_table),
+        checks.library_arc,
+        checks.source,
+        checks.target,
+        (kind & 1).astype(np.int8),
+        clock_edge,
+        clock_slew,
+        slew,
+        margin,
+    )
     return CheckRows(checks.source, checks.target, kind, clock_edge, margin)
 
 
@@ -173,6 +181,8 @@ def candidates(prepared: Prepared, rows: CheckRows, arrival: FloatArray) -> Cand
     """Every pair of a data arrival and a clock arrival that a check relates.
 
     Args:
+        prepared: the circuit.
+        rows: its checks.
         arrival: float64 [V, K, 4].
     """
     planes = prepared.planes
@@ -309,7 +319,10 @@ def uncertainty_of(prepared: Prepared, launch: int, capture: int, is_early: bool
 
 
 def _outputs(prepared: Prepared, arrival: FloatArray) -> list[Candidates]:
-    """Pairs of arrivals at outputs and output delays."""
+    """Pairs of arrivals at outputs and output delays.
+
+    An arrival without a clock is required at the clock's first edge (hold) and a period behind it (setup).
+    """
     planes = prepared.planes
     parts = []
     for delay in prepared.constraints.output_delays:
@@ -318,11 +331,17 @@ def _outputs(prepared: Prepared, arrival: FloatArray) -> list[Candidates]:
         clock = planes.clocks[delay.clock]
         node = int(prepared.nodes.load_half[delay.place])
         for plane, launch in enumerate(planes.rows):
-            if launch.clock < 0 or (launch.clock, delay.clock) in prepared.constraints.exclusive:
+            if (launch.clock, delay.clock) in prepared.constraints.exclusive:
                 continue
-            apart = separations(planes.clocks[launch.clock], launch.edge, clock, int(delay.is_fall))
+            first = edge_time(clock, int(delay.is_fall))
+            launched, apart = 0.0, (first + clock.period, first)
+            if launch.clock >= 0:
+                launched = edge_time(planes.clocks[launch.clock], launch.edge)
+                apart = separations(planes.clocks[launch.clock], launch.edge, clock, int(delay.is_fall))
             for is_early in (0, 1):
-                latency = 0.0 if delay.source_latency_included else source_latency(clock, int(delay.is_fall), not is_early)
+                latency = (
+                    0.0 if delay.source_latency_included else source_latency(clock, int(delay.is_fall), not is_early)
+                )
                 if not clock.is_propagated and not delay.network_latency_included:
                     latency += at(clock.latency, 2 * (1 - is_early) + int(delay.is_fall))
                 for edge in (0, 1):
@@ -330,14 +349,18 @@ def _outputs(prepared: Prepared, arrival: FloatArray) -> list[Candidates]:
                     margin = delay.delay[2 * is_early + edge]
                     if not np.isfinite(time[0]) or math.isnan(margin):
                         continue
-                    launched = edge_time(planes.clocks[launch.clock], launch.edge)
                     parts.append(
                         _pairs(
                             prepared,
                             (plane, 2 * delay.clock + int(delay.is_fall)),
                             (np.array([node]), np.array([-1]), np.array([int(delay.is_fall)]), edge),
                             np.array([Check.OUTPUT_HOLD if is_early else Check.OUTPUT_SETUP], np.int8),
-                            (time, np.array([launched + latency]), np.array([-margin if is_early else margin]), np.array([apart[is_early]])),
+                            (
+                                time,
+                                np.array([launched + latency]),
+                                np.array([-margin if is_early else margin]),
+                                np.array([apart[is_early]]),
+                            ),
                         )
                     )
     return parts

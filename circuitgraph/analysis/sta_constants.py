@@ -217,7 +217,8 @@ def reduced(
 
     An arc goes when one of its ends is constant, when its ``when`` is false, when it has no ``when`` and another arc
     between the same pins has one that is true, or when the output's function no longer depends on its start; else
-    the edges that carry arrivals are cut to the senses that the function keeps. Slews come from all edges, as in OpenSTA.
+    the edges that carry arrivals are cut to the senses that the function keeps. Slews come from all edges, as in
+    OpenSTA.
     """
     if not (value < UNKNOWN).any():
         return arcs

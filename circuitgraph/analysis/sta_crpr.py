@@ -1,6 +1,7 @@
-"""Clock reconvergence pessimism: the late minus early arrival of the clock path that launch and capture share is credited.
+"""Clock reconvergence pessimism: late minus early arrival of the clock path that launch and capture share, credited.
 
-An endpoint's worst slack is the smallest one over all clock pins that launch into it, each with its own credit. Paths whose
+An endpoint's worst slack is the smallest one over all clock pins that launch into it, each with its own credit.
+Paths whose
 arrival is so far from the worst that no credit could make them the worst are not looked at.
 """
 
@@ -9,15 +10,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from circuitgraph.analysis.sta import Timing, kernel_arguments
 from circuitgraph.analysis.sta_checks import Candidates
 from circuitgraph.analysis.sta_paths import Tracer
 
+FloatArray = npt.NDArray[np.float64]
+LongArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 TINY = 1e-16
 """Credits below this many seconds are none: rounding."""
-Chain = dict[int, int]
-"""Nodes of a clock path with the edge at each."""
 
 
 class Credits:
@@ -47,9 +50,11 @@ class Credits:
         return max(self.spread(at, way, plane) for at, way in self.chain(node, edge, plane, is_early))
 
     def credit(self, launch: tuple[int, int, int], capture: tuple[int, int, int], is_early: int) -> float:
-        """Credit of a launching and a capturing pin, each (node, edge, plane).
+        """Credit of a launching and a capturing pin.
 
         Args:
+            launch: node, edge, plane.
+            capture: node, edge, plane.
             is_early: 0 for setup (late launch, early capture), 1 for hold.
         """
         key = (*launch, *capture, is_early)
@@ -68,7 +73,7 @@ class Credits:
 
 def with_credits(timing: Timing, found: Candidates) -> Candidates:
     """Pairs with their credits; those that no credit can touch stay as they are."""
-    prepared, planes = timing.prepared, timing.prepared.planes
+    planes = timing.prepared.planes
     if not len(found) or not _spreads(timing):
         return found
     clock_of = np.array([plane.clock for plane in planes.rows], np.int64)
@@ -79,13 +84,14 @@ def with_credits(timing: Timing, found: Candidates) -> Candidates:
     windows = np.zeros(len(found))
     for row in np.flatnonzero(possible).tolist():
         early = int(found.kind[row]) & 1
-        windows[row] = credits.most(int(found.clock_node[row]), int(found.clock_edge[row]), int(found.clock_plane[row]), 1 - early)
+        windows[row] = credits.most(
+            int(found.clock_node[row]), int(found.clock_edge[row]), int(found.clock_plane[row]), 1 - early
+        )
     chosen = np.flatnonzero(windows > TINY)
     chosen = chosen[_can_be_worst(found, windows, chosen)]
     if not len(chosen):
         return found
     launches, times = launching(timing, found.take(chosen), windows[chosen])
-    del prepared
     return _credited(found, chosen, launches, times, credits)
 
 
@@ -100,17 +106,17 @@ def _spreads(timing: Timing) -> bool:
     return False
 
 
-def _can_be_worst(found: Candidates, windows: np.ndarray, chosen: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _can_be_worst(found: Candidates, windows: FloatArray, chosen: LongArray) -> BoolArray:
     """Of the chosen pairs those whose slack without credit is below the best case of their endpoint's worst pair."""
     key = found.node.astype(np.int64) * 16 + found.kind
     _, group = np.unique(key, return_inverse=True)
     least = np.full(int(group.max()) + 1, np.inf)
     np.minimum.at(least, group, found.slack + windows)
-    result: np.ndarray = found.slack[chosen] <= least[group[chosen]]  # type: ignore[type-arg]
+    result: BoolArray = found.slack[chosen] <= least[group[chosen]]
     return result
 
 
-def launching(timing: Timing, ends: Candidates, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def launching(timing: Timing, ends: Candidates, windows: FloatArray) -> tuple[LongArray, FloatArray]:
     """Launching pins of near-critical paths: rows (row of *ends*, node, plane, edge) and the arrival through each."""
     from circuitgraph.analysis.sta_crpr_kernels import _kernel_launches
 
@@ -142,9 +148,9 @@ def launching(timing: Timing, ends: Candidates, windows: np.ndarray) -> tuple[np
 
 def _credited(
     found: Candidates,
-    chosen: np.ndarray,  # type: ignore[type-arg]
-    launches: np.ndarray,  # type: ignore[type-arg]
-    times: np.ndarray,  # type: ignore[type-arg]
+    chosen: LongArray,
+    launches: LongArray,
+    times: FloatArray,
     credits: Credits,
 ) -> Candidates:
     """The pairs with, for each chosen one, the launch that leaves the smallest slack."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from heapq import heappop, heappush
+from typing import Any
 
 from circuitgraph.analysis.sta_kernels import _kernel_lookup
 from circuitgraph.kernels import compiled
@@ -19,47 +20,47 @@ LAUNCHES = (
 
 
 @compiled(LAUNCHES)
-def _kernel_launches(  # type: ignore[no-untyped-def]
-    ends,
-    end_edge,
-    end_plane,
-    end_early,
-    window,
-    level,
-    in_start,
-    in_source,
-    in_arc,
-    in_mask,
-    in_launches,
-    arc_table,
-    shape,
-    axis,
-    first,
-    axes,
-    values,
-    node_net,
-    net_load,
-    wire,
-    derate,
-    node_corner,
-    crossing,
-    special_of,
-    seed_slew,
-    seed_arrival,
-    seed_blocks,
-    tag,
-    ideal_slew,
-    launch,
-    ideal,
-    slew,
-    arrival,
-    tail,
-    found,
-    found_time,
-):
+def _kernel_launches(
+    ends: Any,
+    end_edge: Any,
+    end_plane: Any,
+    end_early: Any,
+    window: Any,
+    level: Any,
+    in_start: Any,
+    in_source: Any,
+    in_arc: Any,
+    in_mask: Any,
+    in_launches: Any,
+    arc_table: Any,
+    shape: Any,
+    axis: Any,
+    first: Any,
+    axes: Any,
+    values: Any,
+    node_net: Any,
+    net_load: Any,
+    wire: Any,
+    derate: Any,
+    node_corner: Any,
+    crossing: Any,
+    special_of: Any,
+    seed_slew: Any,
+    seed_arrival: Any,
+    seed_blocks: Any,
+    tag: Any,
+    ideal_slew: Any,
+    launch: Any,
+    ideal: Any,
+    slew: Any,
+    arrival: Any,
+    tail: Any,
+    found: Any,
+    found_time: Any,
+) -> Any:
     """Launching pins of all paths whose arrival is within a window of the worst one.
 
-    Args:
+    Takes, in this order and by these names:
         ends, end_edge, end_plane, end_early, window: the arrivals to look behind; s.
         level: of every node; fan-ins have lower levels.
         tail: scratch, float64 [V, 2], all NaN; left so.
@@ -115,7 +116,11 @@ def _kernel_launches(  # type: ignore[no-untyped-def]
                             if one != two:
                                 delay += crossing[one, two, 1] * x
                         else:
-                            if special >= 0 and in_launches[edge] and not math.isnan(ideal_slew[special, 2 * early + begin]):
+                            if (
+                                special >= 0
+                                and in_launches[edge]
+                                and not math.isnan(ideal_slew[special, 2 * early + begin])
+                            ):
                                 x = ideal_slew[special, 2 * early + begin]
                             y = net_load[node_net[node], 2 * early + end]
                             delay = _kernel_lookup(shape, axis, first, axes, values, arc_table[arc, end], x, y)

@@ -38,7 +38,12 @@ def _arcs(prepared: Prepared, cell: DrivingCell) -> list[int]:
     row = library.index.get(cell.cell_type, -1)
     place = prepared.constraints.place or "constraints"
     if row < 0:
-        raise CircuitError(place, f"driving cell {cell.cell_type!r}", "is in no library read", nearest(cell.cell_type, library.index, "add --liberty"))
+        raise CircuitError(
+            place,
+            f"driving cell {cell.cell_type!r}",
+            "is in no library read",
+            nearest(cell.cell_type, library.index, "add --liberty"),
+        )
     own = library.types[row]
     outputs = [own.port_index(cell.port)] if cell.port else list(own.outputs[:1])
     if not outputs or outputs[0] < 0 or (cell.from_port and own.port_index(cell.from_port) < 0):
@@ -54,7 +59,9 @@ def _arcs(prepared: Prepared, cell: DrivingCell) -> list[int]:
     return [arc for arc in arcs if library.arc_from[arc] == start]
 
 
-def _drive(prepared: Prepared, cell: DrivingCell, arcs: list[int], column: int, load: float) -> tuple[float, float] | None:
+def _drive(
+    prepared: Prepared, cell: DrivingCell, arcs: list[int], column: int, load: float
+) -> tuple[float, float] | None:
     """Slew and added delay for one column: of the arcs' edges the largest, for early times too, as in OpenSTA."""
     library = prepared.library
     masks = edge_masks(library)

@@ -1,6 +1,7 @@
 """Inferred clock-gating checks: where a clock and another signal meet in an AND or OR whose output clocks a register.
 
-The gating signal must be stable while the clock lets it through: of an AND while the clock is high, of an OR while it is low.
+The gating signal must be stable while the clock lets it through: of an AND while the clock is high, of an OR while
+    it is low.
 As in OpenSTA only inputs that stand beside the clock under one operator count (through inversions); multiplexers,
 exclusive ors and nested operators are not gates.
 """
@@ -54,7 +55,9 @@ def operands(program: Program) -> tuple[str, dict[int, bool]]:
             stack.append(("constant", {}))
         elif step == "not":
             operator, ports = stack.pop()
-            stack.append((operator, {port: not inverted for port, inverted in ports.items()} if not operator else ports))
+            stack.append(
+                (operator, {port: not inverted for port, inverted in ports.items()} if not operator else ports)
+            )
         else:
             second, first = stack.pop(), stack.pop()
             ports: dict[int, bool] = {}  # type: ignore[no-redef]
@@ -78,10 +81,13 @@ def infer(
     """The gating checks of a circuit.
 
     Args:
+        circuit: cells and pins.
         programs: written functions by type and port.
-        arcs, launches: walked arcs, and which of them launch.
+        arcs: walked arcs.
+        launches: which of them launch.
         starts: clock pins of registers.
         clock_edges: nodes that clocks reach.
+        nodes: pins and terminals.
         constant: nodes with a logic constant, bool [V].
     """
     reaching = _before_registers(arcs, launches, starts, clock_edges)
@@ -103,7 +109,10 @@ def infer(
                     rows.append((node, clock_node, active, first + output in reaching))
     table = np.array(rows, np.int64).reshape(-1, 4)
     return Gates(
-        table[:, 0].astype(np.int32), table[:, 1].astype(np.int32), table[:, 2].astype(np.int8), table[:, 3].astype(np.bool_)
+        table[:, 0].astype(np.int32),
+        table[:, 1].astype(np.int32),
+        table[:, 2].astype(np.int8),
+        table[:, 3].astype(np.bool_),
     )
 
 

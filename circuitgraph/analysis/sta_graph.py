@@ -1,6 +1,7 @@
 """The graph that static timing analysis walks: nodes, net arcs, cell arcs, checks, levels; constants taken out.
 
-Nodes: pin p of the circuit is node p, terminal t is node P + t; a bidirectional pin or terminal has a second node behind
+Nodes: pin p of the circuit is node p, terminal t is node P + t; a bidirectional pin or terminal has a second node
+    behind
 them, its load half, while its own number is the driver half.
 """
 
@@ -107,19 +108,27 @@ class Arcs:
         )
 
 
-def library_rows(circuit: Circuit, library: Library, *, black_box: bool = False, notes: Notes | None = None) -> IntArray:
+def library_rows(
+    circuit: Circuit, library: Library, *, black_box: bool = False, notes: Notes | None = None
+) -> IntArray:
     """Row in the library of each type of the circuit, int32; -1 for opaque types and, if allowed, unknown ones.
 
     Raises:
         CircuitError: a type is in the library no more and is no black box.
     """
     rows = np.array([library.index.get(cell_type.name, -1) for cell_type in circuit.types], np.int32)
-    used = np.bincount(circuit.cell_type, minlength=len(circuit.types)) if circuit.num_cells else np.zeros(len(rows), np.int64)
+    used = (
+        np.bincount(circuit.cell_type, minlength=len(circuit.types))
+        if circuit.num_cells
+        else np.zeros(len(rows), np.int64)
+    )
     missing = [row for row in np.flatnonzero((rows < 0) & (used > 0)) if not circuit.types[row].is_opaque]
     if missing and not black_box:
         names = quoted([circuit.types[row].name for row in missing])
         rule = f"type {names} is in no library read"
-        raise CircuitError(circuit.place or circuit.name, "circuit", rule, "add --liberty, or --black-box to keep it opaque")
+        raise CircuitError(
+            circuit.place or circuit.name, "circuit", rule, "add --liberty, or --black-box to keep it opaque"
+        )
     for row in np.flatnonzero((rows < 0) & (used > 0)):
         if notes is not None:
             notes.add("cell without timing (black box)", circuit.types[row].name, int(used[row]))
@@ -127,10 +136,10 @@ def library_rows(circuit: Circuit, library: Library, *, black_box: bool = False,
 
 
 def port_map(circuit: Circuit, library: Library, rows: IntArray) -> tuple[IntArray, LongArray]:
-    """For each port of the library its place among the ports of the circuit's type, int32 [Q'], and where a type begins.
+    """For each port of the library its place among the ports of the circuit's type, and where each type begins.
 
     Returns:
-        place by ``start[type] + library port`` and start int64 [types + 1].
+        place int32, by ``start[type] + library port``, and start int64 [types + 1].
     """
     maps: list[int] = []
     start = [0]

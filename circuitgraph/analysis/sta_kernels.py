@@ -8,6 +8,7 @@ how the order is cut into ranges.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from circuitgraph.kernels import compiled
 
@@ -15,7 +16,7 @@ NET_ARC = -1
 
 
 @compiled("Tuple((int64, float64))(float64[::1], int64, int64, float64)", inline="always")
-def _kernel_interval(axes, start, length, x):  # type: ignore[no-untyped-def]
+def _kernel_interval(axes: Any, start: Any, length: Any, x: Any) -> Any:
     """Row below *x* on an axis and the share of the interval, not clamped: outside the axis it extrapolates."""
     if length == 1:
         return start, 0.0
@@ -27,9 +28,10 @@ def _kernel_interval(axes, start, length, x):  # type: ignore[no-untyped-def]
 
 
 @compiled(
-    "float64(int32[:, ::1], int64[:, ::1], int64[::1], float64[::1], int64, int64, float64, int64, float64)", inline="always"
+    "float64(int32[:, ::1], int64[:, ::1], int64[::1], float64[::1], int64, int64, float64, int64, float64)",
+    inline="always",
 )
-def _kernel_value(shape, axis, first, values, table, i, f, j, g):  # type: ignore[no-untyped-def]
+def _kernel_value(shape: Any, axis: Any, first: Any, values: Any, table: Any, i: Any, f: Any, j: Any, g: Any) -> Any:
     """Bilinear value of a table at two intervals."""
     width = shape[table, 1]
     at = first[table] + (i - axis[table, 0]) * width + (j - axis[table, 1])
@@ -45,11 +47,43 @@ def _kernel_value(shape, axis, first, values, table, i, f, j, g):  # type: ignor
 
 
 @compiled("float64(int32[:, ::1], int64[:, ::1], int64[::1], float64[::1], float64[::1], int64, float64, float64)")
-def _kernel_lookup(shape, axis, first, axes, values, table, x, y):  # type: ignore[no-untyped-def]
+def _kernel_lookup(shape: Any, axis: Any, first: Any, axes: Any, values: Any, table: Any, x: Any, y: Any) -> Any:
     """Value of a table at (x, y)."""
     i, f = _kernel_interval(axes, axis[table, 0], shape[table, 0], x)
     j, g = _kernel_interval(axes, axis[table, 1], shape[table, 1], y)
     return _kernel_value(shape, axis, first, values, table, i, f, j, g)
+
+
+@compiled(
+    "void(int32[:, ::1], int64[:, ::1], int64[::1], float64[::1], float64[::1], int32[:, ::1], "
+    "int32[::1], int32[::1], int32[::1], int8[::1], int8[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])"
+)
+def _kernel_margins(
+    shape: Any,
+    axis: Any,
+    first: Any,
+    axes: Any,
+    values: Any,
+    arc_table: Any,
+    arc: Any,
+    clock_node: Any,
+    node: Any,
+    early: Any,
+    clock_edge: Any,
+    clock_slew: Any,
+    slew: Any,
+    margin: Any,
+) -> Any:
+    """Setup and hold times of checks by edge of the data, into *margin* [G, 2]; NaN where an edge is not checked."""
+    for row in range(len(arc)):
+        for edge in range(2):
+            table = arc_table[arc[row], edge]
+            if table < 0:
+                margin[row, edge] = math.nan
+                continue
+            x = clock_slew[clock_node[row], 2 * (1 - early[row]) + clock_edge[row]]
+            y = slew[node[row], 2 * early[row] + edge]
+            margin[row, edge] = _kernel_lookup(shape, axis, first, axes, values, table, x, y)
 
 
 SWEEP = (
@@ -62,42 +96,42 @@ SWEEP = (
 
 
 @compiled(SWEEP)
-def _kernel_sweep(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - one loop nest
-    order,
-    start,
-    stop,
-    row,
-    in_start,
-    in_source,
-    in_arc,
-    in_mask,
-    in_launches,
-    arc_table,
-    shape,
-    axis,
-    first,
-    axes,
-    values,
-    node_net,
-    net_load,
-    wire,
-    derate,
-    node_corner,
-    crossing,
-    special_of,
-    seed_slew,
-    seed_arrival,
-    seed_blocks,
-    tag,
-    ideal_slew,
-    launch,
-    ideal,
-    slew,
-    arrival,
-):
+def _kernel_sweep(
+    order: Any,
+    start: Any,
+    stop: Any,
+    row: Any,
+    in_start: Any,
+    in_source: Any,
+    in_arc: Any,
+    in_mask: Any,
+    in_launches: Any,
+    arc_table: Any,
+    shape: Any,
+    axis: Any,
+    first: Any,
+    axes: Any,
+    values: Any,
+    node_net: Any,
+    net_load: Any,
+    wire: Any,
+    derate: Any,
+    node_corner: Any,
+    crossing: Any,
+    special_of: Any,
+    seed_slew: Any,
+    seed_arrival: Any,
+    seed_blocks: Any,
+    tag: Any,
+    ideal_slew: Any,
+    launch: Any,
+    ideal: Any,
+    slew: Any,
+    arrival: Any,
+) -> Any:
     """Slews and arrivals of the nodes ``order[start:stop]``.
 
-    Args:
+    Takes, in this order and by these names:
         order, row: nodes by level; where the state of a node is kept.
         in_start, in_source, in_arc, in_mask, in_launches: arcs into each node: source, row in the library
             (-1 = net arc), edges (low half: arrivals, high half: slews), whether it launches data from a clock edge.

@@ -1,6 +1,7 @@
 """What timing analysis writes for people and scripts: ``pins.csv``, ``endpoints.csv``; nanoseconds, blank = none.
 
-The header of ``pins.csv`` and the names of its rows are those of OpenSTA's dumps: no backslash stands before brackets and
+The header of ``pins.csv`` and the names of its rows are those of OpenSTA's dumps: no backslash stands before
+brackets and
 dividers, a bidirectional pin shows its load half.
 """
 
@@ -76,6 +77,7 @@ def endpoint_rows(timing: Timing, bounds: tuple[FloatArray, FloatArray] | None =
     """Rows of ``endpoints.csv``: the worst of each endpoint and check, worst slack first.
 
     Args:
+        timing: a finished analysis.
         bounds: lower and upper bound of the slack, s, by row of ``timing.endpoints``; blank without.
     """
     prepared, rows = timing.prepared, timing.endpoints

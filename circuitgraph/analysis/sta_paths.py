@@ -1,4 +1,4 @@
-"""Paths behind the numbers: which arc set an arrival, step by step back to the start, and the worst paths of a circuit."""
+"""Paths behind the numbers: which arc set an arrival, step by step back to the start; the worst paths of a circuit."""
 
 from __future__ import annotations
 
@@ -63,7 +63,11 @@ class Tracer:
             one, two = int(prepared.corner[source]), int(prepared.corner[target])
             return wire * float(derate[1 + 2 * is_early]) + (self.crossing[one, two, 1] * slew if one != two else 0.0)
         row = timing.boundary.row.get(source, -1)
-        if prepared.launches[arc] and row >= 0 and not math.isnan(timing.boundary.ideal_slew[row][2 * is_early + begin]):
+        if (
+            prepared.launches[arc]
+            and row >= 0
+            and not math.isnan(timing.boundary.ideal_slew[row][2 * is_early + begin])
+        ):
             slew = timing.boundary.ideal_slew[row][2 * is_early + begin]
         bank = prepared.library.tables
         table = int(prepared.library.arc_table[library_arc, end])
@@ -112,15 +116,17 @@ class Tracer:
             step = previous
         found.reverse()
         return [
-            Step(s.node, s.edge, s.plane, s.arrival - found[row - 1].arrival if row else 0.0, s.arrival, 0 if row else -1)
+            Step(
+                s.node, s.edge, s.plane, s.arrival - found[row - 1].arrival if row else 0.0, s.arrival, 0 if row else -1
+            )
             for row, s in enumerate(found)
         ]
-
 
     def path_through(self, node: int, edge: int, plane: int, is_early: int, launch: int) -> list[Step]:
         """The worst path to an arrival among those that one clock pin launches.
 
-        Walks the fan-in cone from the end, highest level first, keeping for every pin the worst way on; only pins that a
+        Walks the fan-in cone from the end, highest level first, keeping for every pin the worst way on; only pins
+        that a
         path from *launch* passes are kept.
         """
         prepared = self.prepared
@@ -207,6 +213,7 @@ def worst_paths(timing: Timing, count: int = 1, *, early: bool = False) -> list[
     """The paths with the smallest slack, one an endpoint, worst first.
 
     Args:
+        timing: a finished analysis.
         count: how many.
         early: hold and removal instead of setup and recovery.
     """
@@ -234,7 +241,9 @@ def path_of(tracer: Tracer, rows: Candidates, row: int) -> Path:
     launch = tracer.path(*end, is_early) if through < 0 else tracer.path_through(*end, is_early, through)
     capture: list[Step] = []
     if rows.clock_node[row] >= 0:
-        capture = tracer.path(int(rows.clock_node[row]), int(rows.clock_edge[row]), int(rows.clock_plane[row]), 1 - is_early)
+        capture = tracer.path(
+            int(rows.clock_node[row]), int(rows.clock_edge[row]), int(rows.clock_plane[row]), 1 - is_early
+        )
     return Path(
         row, tuple(launch), tuple(capture), float(rows.slack[row]), float(rows.arrival[row]), float(rows.required[row])
     )

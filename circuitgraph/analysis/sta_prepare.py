@@ -24,6 +24,7 @@ ByteArray = npt.NDArray[np.int8]
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """A circuit ready for analysis; V nodes, E arcs that are walked, N nets.
@@ -92,6 +93,9 @@ def prepare(
     """Everything about timing that does not depend on the wires.
 
     Args:
+        circuit: cells, nets, terminals.
+        library: types with arcs and tables.
+        constraints: clocks, case analysis, disabled arcs, exceptions.
         black_box: cells of unknown types have no arcs and are counted.
         break_loops: cut one arc of each combinational loop and count it.
 
@@ -184,7 +188,9 @@ def _unclocked(circuit: Circuit, constraints: Constraints) -> IntArray:
 
 
 def _corners(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) -> ByteArray:
-    by_type = np.where(rows >= 0, library.corner[rows], 0) if len(rows) and len(library.corner) else np.zeros(0, np.int32)
+    by_type = (
+        np.where(rows >= 0, library.corner[rows], 0) if len(rows) and len(library.corner) else np.zeros(0, np.int32)
+    )
     by_place = np.zeros(circuit.num_pins + circuit.num_ports, np.int8)
     if circuit.num_cells:
         by_place[: circuit.num_pins] = by_type[circuit.cell_type[circuit.pin_cell]]
@@ -195,6 +201,8 @@ def place_capacitances(circuit: Circuit, library: Library, rows: IntArray | None
     """F of every pin and terminal, float64 [P + T, 4]: late rise, late fall, early rise, early fall; terminals 0.
 
     Args:
+        circuit: P pins, T terminals.
+        library: gives the capacitances.
         rows: row in the library of each type of the circuit; found by name when None (unknown types have 0).
     """
     if rows is None:

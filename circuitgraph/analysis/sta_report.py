@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from circuitgraph.analysis.sta import Timing, input_latency
+from circuitgraph.analysis.sta import Timing
+from circuitgraph.analysis.sta_boundary import input_latency
 from circuitgraph.analysis.sta_checks import Check
 from circuitgraph.analysis.sta_paths import Path, Step, worst_paths
 from circuitgraph.analysis.sta_planes import edge_time
@@ -17,6 +18,7 @@ def report_paths(timing: Timing, count: int = 1, *, early: bool = False, digits:
     """The worst paths, one an endpoint, as text.
 
     Args:
+        timing: a finished analysis.
         count: how many.
         early: hold and removal instead of setup and recovery.
         digits: behind the point; ns.
@@ -137,7 +139,9 @@ def _clock_label(timing: Timing, plane: int, edge: int) -> str:
 def _start_text(timing: Timing, path: Path) -> tuple[str, str]:
     step = path.launch[_launch_row(timing, path)]
     if _is_port(timing, step.node):
-        return _name(timing, step.node), f"input port clocked by {_clock_name(timing, step.plane)}"
+        clocked = timing.prepared.planes.rows[step.plane].clock >= 0
+        text = f"input port clocked by {_clock_name(timing, step.plane)}" if clocked else "input port"
+        return _name(timing, step.node), text
     clock = _clock_label(timing, step.plane, step.edge)
     return _cell(timing, step.node)[0], f"{EDGE_WORDS[step.edge]} edge-triggered flip-flop clocked by {clock}"
 
@@ -154,7 +158,10 @@ def _end_text(timing: Timing, path: Path, kind: Check) -> tuple[str, str]:
         return cell, f"{kind.label} check against {edge}-edge clock {clock}"
     if kind in {Check.GATING_SETUP, Check.GATING_HOLD}:
         opened = EDGE_WORDS[active if kind == Check.GATING_SETUP else 1 - active]
-        return cell, f"{opened} clock gating-check end-point clocked by {_clock_name(timing, int(rows.clock_plane[path.row]))}"
+        return (
+            cell,
+            f"{opened} clock gating-check end-point clocked by {_clock_name(timing, int(rows.clock_plane[path.row]))}",
+        )
     return cell, f"{edge} edge-triggered flip-flop clocked by {clock}"
 
 
@@ -165,7 +172,8 @@ def _launch(timing: Timing, path: Path, lines: _Lines) -> None:
     plane = planes.rows[step.plane]
     start = edge_time(planes.clocks[plane.clock], plane.edge) if plane.clock >= 0 else 0.0
     edge = step.edge if plane.is_clock else plane.edge
-    lines.row(start, start, f"  clock {_clock_label(timing, step.plane, edge)} ({EDGE_SHORT[edge]} edge)")
+    if plane.clock >= 0:
+        lines.row(start, start, f"  clock {_clock_label(timing, step.plane, edge)} ({EDGE_SHORT[edge]} edge)")
     clock = planes.clocks[plane.clock] if plane.clock >= 0 else None
     word = "propagated" if clock is not None and clock.is_propagated else "ideal"
     before = step.arrival
@@ -173,7 +181,8 @@ def _launch(timing: Timing, path: Path, lines: _Lines) -> None:
         lines.row(before - start, before, f"  clock network delay ({word})")
     else:
         network = _network_delay(timing, step, int(timing.endpoints.kind[path.row]) & 1)
-        lines.row(network, start + network, f"  clock network delay ({word})")
+        if plane.clock >= 0:
+            lines.row(network, start + network, f"  clock network delay ({word})")
         lines.row(before - start - network, before, f"{EDGE_SIGNS[step.edge]} input external delay")
     lines.row(0.0, before, _step_text(timing, step))
     rest = path.launch[row + 1 :]
@@ -188,7 +197,10 @@ def _network_delay(timing: Timing, step: Step, early: int) -> float:
     planes = timing.prepared.planes
     plane = planes.rows[step.plane]
     for delay in timing.prepared.constraints.input_delays:
-        if delay.place == timing.prepared.nodes.place[step.node] and (delay.clock, int(delay.is_fall)) == (plane.clock, plane.edge):
+        if delay.place == timing.prepared.nodes.place[step.node] and (delay.clock, int(delay.is_fall)) == (
+            plane.clock,
+            plane.edge,
+        ):
             return input_latency(planes.clocks[plane.clock], delay, 2 * early + step.edge)
     return 0.0
 
@@ -237,4 +249,4 @@ def _capture(timing: Timing, path: Path, kind: Check, lines: _Lines) -> None:
 
 def _launch_edge(timing: Timing, path: Path) -> float:
     plane = timing.prepared.planes.rows[int(timing.endpoints.plane[path.row])]
-    return edge_time(timing.prepared.planes.clocks[plane.clock], plane.edge)
+    return edge_time(timing.prepared.planes.clocks[plane.clock], plane.edge) if plane.clock >= 0 else 0.0

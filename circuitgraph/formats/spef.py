@@ -378,6 +378,7 @@ class Reader:
                 )
         farad = self.capacitance_unit or (0, 1.0)
         ohm = self.resistance_unit or (0, 1.0)
+        net_prefix = [self.prefix_row.setdefault(name, len(self.prefix_row)) for name in self.net_texts]
         conn = np.array(self.conn, np.int64).reshape(-1, 3)
         ground = np.array(self.ground, np.int64).reshape(-1, 2)
         pair = np.array(self.pair, np.int64).reshape(-1, 3)
@@ -386,6 +387,7 @@ class Reader:
         return Entries(
             name=self.name,
             net_texts=self.net_texts,
+            net_prefix=np.array(net_prefix, np.int64),
             net_total=_scaled(self.totals, farad, corners),
             prefixes=list(self.prefix_row),
             suffixes=list(self.suffix_row),

@@ -30,6 +30,7 @@ class Entries:
     | field | type, shape | meaning |
     |---|---|---|
     | net_texts, net_total | list of str [M], float64 [M, c] | nets, and stated totals in farads |
+    | net_prefix | int64 [M] | row of each net among ``prefixes`` |
     | prefixes | list of str | printed names before the delimiter, distinct |
     | suffixes | list of str | names after the delimiter, distinct |
     | node_prefix, node_suffix | int64 [K] | rows of them; suffix -1: none, below -1: the number -2 - suffix |
@@ -42,6 +43,7 @@ class Entries:
     name: str
     net_texts: list[str]
     net_total: FloatArray
+    net_prefix: LongArray
     prefixes: list[str]
     suffixes: list[str]
     node_prefix: LongArray
@@ -127,9 +129,7 @@ def assemble(entries: Entries) -> Parasitics:
 def _kinds(entries: Entries) -> tuple[LongArray, LongArray, LongArray]:
     """Kind of each node, its number where it is internal, and the net that its name says (-1 = none)."""
     net_of_prefix = np.full(len(entries.prefixes) + 1, -1, np.int64)
-    row = {text: place for place, text in reversed(list(enumerate(entries.net_texts)))}
-    for place, text in enumerate(entries.prefixes):
-        net_of_prefix[place] = row.get(text, -1)
+    net_of_prefix[entries.net_prefix[::-1]] = np.arange(len(entries.net_prefix))[::-1]
     net = net_of_prefix[entries.node_prefix]
     suffix = entries.node_suffix
     inner = (suffix < -1) & (net >= 0)
@@ -185,12 +185,15 @@ def _pin_names(entries: Entries, suffix: LongArray, pins: LongArray, nodes: int)
 
 
 def _couplings(entries: Entries, moved: LongArray) -> tuple[LongArray, FloatArray, npt.NDArray[np.int8]]:
-    """Each unordered pair once: nodes, capacitance, and in how many nets it is listed."""
+    """Each unordered pair once: nodes, capacitance, and in how many nets it is listed.
+
+    The entries come net by net, so a stable sort by pair leaves the two nets of a pair in order.
+    """
     if not len(entries.pair):
         return np.zeros((0, 2), np.int64), np.zeros((0, entries.net_total.shape[1])), np.zeros(0, np.int8)
     ends = np.sort(moved[entries.pair_nodes], axis=1)
     net = entries.pair_net
-    order = np.lexsort((net, ends[:, 1], ends[:, 0]))
+    order = np.argsort(ends[:, 0] * len(moved) + ends[:, 1], kind="stable")
     low, high, section = ends[order, 0], ends[order, 1], net[order]
     new_pair = np.concatenate([[True], (np.diff(low) != 0) | (np.diff(high) != 0)])
     new_section = new_pair | np.concatenate([[True], np.diff(section) != 0])

@@ -28,11 +28,11 @@ def entries_fast(data: bytes, name: str) -> Entries | None:
     if not start:
         first = _NET.search(data)
         start = first.start() if first else -1
-    if start < 0 or data[:3] == b"\xef\xbb\xbf" or b"\0" in data or data.find(b"//", start) >= 0:
-        return None
-    if data.find(b"/*", start) >= 0 or (b"\r" in data and data.count(b"\r") != data.count(b"\r\n")):
+    if start < 0 or data[:3] == b"\xef\xbb\xbf" or (b"\r" in data and data.count(b"\r") != data.count(b"\r\n")):
         return None
     head = data[:start]
+    if b"\0" in head:
+        return None
     mapped = _MAP.search(head)
     raw = np.frombuffer(data, np.uint8)
     offset = np.zeros(0, np.int64)
@@ -42,8 +42,6 @@ def entries_fast(data: bytes, name: str) -> Entries | None:
     if mapped is not None:
         after = _KEYWORD.search(head, mapped.end())
         end = after.start() if after else len(head)
-        if data.find(b"//", mapped.end(), end) >= 0 or data.find(b"/*", mapped.end(), end) >= 0:
-            return None
         rest = head[end:]
         head = head[: mapped.end()] + b"\n"
         lines = data.count(b"\n", mapped.end(), end) + 1
@@ -69,7 +67,7 @@ def entries_fast(data: bytes, name: str) -> Entries | None:
 def _ports_known(reader: Reader, rest: bytes, known: npt.NDArray[np.uint8]) -> bool:
     """Whether the sections between the name map and the nets hold nothing that the reader of lines must see."""
     text = rest.decode("latin-1")
-    if "//" in text or "/*" in text:
+    if "//" in text or "/*" in text or not text.isascii():
         return False
     for line in text.splitlines():
         fields = line.split()
@@ -174,15 +172,15 @@ def _entries(
     prefix_code = np.concatenate([columns["net_prefix"][:nets], columns["node_prefix"][:nodes]]).astype(np.int64)
     codes, inverse = _distinct(prefix_code)
     raw_offset, raw_size = _names_of(found["raw_names"])
-    texts: list[str] = []
-    for code in codes.tolist():
-        if code >= 0:
-            row = int(at[code])
-            start = int(offset[row])
-            texts.append(reader.printed(data[start : start + int(size[row])].decode("latin-1")))
-        else:
-            start = int(raw_offset[-1 - code])
-            texts.append(reader.printed(data[start : start + int(raw_size[-1 - code])].decode("latin-1")))
+    mapped = codes >= 0
+    where = np.where(mapped, at[np.maximum(codes, 0)], -1 - codes)
+    starts, sizes = np.zeros(len(codes), np.int64), np.zeros(len(codes), np.int64)
+    starts[mapped], sizes[mapped] = offset[where[mapped]], size[where[mapped]]
+    starts[~mapped], sizes[~mapped] = raw_offset[where[~mapped]], raw_size[where[~mapped]]
+    texts = [
+        reader.printed(data[start:end].decode("latin-1"))
+        for start, end in zip(starts.tolist(), (starts + sizes).tolist(), strict=True)
+    ]
     distinct: dict[str, int] = {}
     rows = np.array([distinct.setdefault(text, len(distinct)) for text in texts], np.int64)
     prefix = rows[inverse]
@@ -210,6 +208,7 @@ def _entries(
     return Entries(
         name=reader.name,
         net_texts=[prefixes[row] for row in net_rows.tolist()],
+        net_prefix=net_rows,
         net_total=_column(values[0], farad[1]),
         prefixes=prefixes,
         suffixes=list(own),

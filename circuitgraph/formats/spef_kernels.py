@@ -35,8 +35,12 @@ def _kernel_map(data, at, end, offset, size, index):  # type: ignore[no-untyped-
     while at < end:
         stop = at
         while stop < end and data[stop] != 10:
-            if data[stop] < 32 and data[stop] != 9 and data[stop] != 13:
-                return -1
+            byte = data[stop]
+            if byte < 48:
+                if byte < 32 and byte != 9 and byte != 13:
+                    return -1
+                if byte == 47 and stop + 1 < end and (data[stop + 1] == 47 or data[stop + 1] == 42):
+                    return -1
             stop += 1
         start, after = _kernel_word(data, at, stop)
         if after > start:
@@ -217,8 +221,12 @@ def _kernel_nets(  # type: ignore[no-untyped-def]
     while at < end:
         stop = at
         while stop < end and data[stop] != 10:
-            if data[stop] < 32 and data[stop] != 9 and data[stop] != 13:
-                return 1
+            byte = data[stop]
+            if byte < 48:
+                if byte < 32 and byte != 9 and byte != 13:
+                    return 1
+                if byte == 47 and stop + 1 < end and (data[stop + 1] == 47 or data[stop + 1] == 42):
+                    return 1
             stop += 1
         start, after = _kernel_word(data, at, stop)
         at = stop + 1

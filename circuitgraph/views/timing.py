@@ -23,8 +23,15 @@ FEATURES = (
     Feature("is terminal", "-", "0 or 1", "terminal of the circuit"),
     Feature("log level", "ln(1 + level) / ln 33", "0 to 4", "longest path to the pin over net and cell arcs"),
     Feature("log depth left", "ln(1 + levels) / ln 33", "0 to 4", "longest path from the pin"),
-    Feature("log capacitance", "ln(C / median) / 2", "-4 to 4", "pin, by the library's median input pin; 0 where unknown or none"),
-    Feature("log drive resistance", "ln(R / median) / 2", "-4 to 4", "slope of the delay tables over the load; 0 at sinks"),
+    Feature(
+        "log capacitance",
+        "ln(C / median) / 2",
+        "-4 to 4",
+        "pin, by the library's median input pin; 0 where unknown or none",
+    ),
+    Feature(
+        "log drive resistance", "ln(R / median) / 2", "-4 to 4", "slope of the delay tables over the load; 0 at sinks"
+    ),
     Feature("log area", "ln(area / median) / 2", "-4 to 4", "cell, by the library's median; 0 where unknown"),
     Feature("log ports", "ln(1 + ports) / ln 5", "0 to 4", "of the cell's type; 0 at terminals"),
     Feature("is sequential", "-", "0 or 1", "cell's type"),
@@ -34,7 +41,12 @@ FEATURES = (
 """Columns 5 to 11 describe the cell (or its pin); they and the node kind are what masking a unit hides."""
 
 EDGE_FEATURES = (
-    Feature("log delay", "ln(mean / median) / 2", "-4 to 4", "mean of the arc's delay tables, by the library's median; 0 of others"),
+    Feature(
+        "log delay",
+        "ln(mean / median) / 2",
+        "-4 to 4",
+        "mean of the arc's delay tables, by the library's median; 0 of others",
+    ),
     Feature("rises", "-", "0 or 1", "a rising start can raise the end (net arcs: 1)"),
     Feature("falls", "-", "0 or 1", "a rising start can lower the end"),
     Feature("launches", "-", "0 or 1", "clock to output"),
@@ -51,20 +63,26 @@ def timing_view(
 ) -> View:
     """A circuit as a graph of pins.
 
-    Nodes: connected pins in the circuit's order, connected terminals, load halves of bidirectional ones (their own row is
+    Nodes: connected pins in the circuit's order, connected terminals, load halves of bidirectional ones (their own
+        row is
     the driver half). Relations: ``net`` from every driver to every sink of its net; ``cell`` one edge a
-    Liberty delay arc; ``check`` from the clock pin to the data pin, and the arcs that timing does not walk (preset, clear,
+    Liberty delay arc; ``check`` from the clock pin to the data pin, and the arcs that timing does not walk (preset,
+    clear,
     data through a latch). ``check`` does not order. ``unit`` numbers the cells that have a node.
 
-    Without a library, or for types that it does not have, a ``cell`` edge goes from each input that a function reads to its
+    Without a library, or for types that it does not have, a ``cell`` edge goes from each input that a function reads
+    to its
     output, from the clock to the outputs of a sequential cell, and a ``check`` edge from its clock to its other
     inputs; columns that need a library are 0.
 
     Features (name | unit | range | from) are in :data:`FEATURES` and :data:`EDGE_FEATURES`; none depends on wires.
 
     Args:
+        circuit: cells, nets, terminals.
         library: gives arcs, capacitances, areas, delays.
         break_loops: cut one edge of each combinational loop, into the smallest pin of the loop; counted in *notes*.
+
+        notes: where cut loops are counted.
 
     Raises:
         CircuitError: there is a combinational loop and *break_loops* is not set; its pins are printed.
@@ -95,13 +113,17 @@ def timing_view(
     place = nodes.place[kept_nodes]
     is_pin = place < circuit.num_pins
     pin = np.where(is_pin, place, -1).astype(np.int32)
-    cell = np.where(is_pin, circuit.pin_cell[np.where(is_pin, place, 0)] if circuit.num_pins else -1, -1).astype(np.int32)
+    cell = np.where(is_pin, circuit.pin_cell[np.where(is_pin, place, 0)] if circuit.num_pins else -1, -1).astype(
+        np.int32
+    )
     own_level = level[kept_nodes]
     return View(
         kind="timing",
         graph_id=circuit.graph_id,
         node_kind=_kinds(circuit, cell, nodes.drives[kept_nodes]),
-        features=_features(circuit, library, pin, cell, nodes.drives[kept_nodes], nodes.net[kept_nodes], own_level, left[kept_nodes]),
+        features=_features(
+            circuit, library, pin, cell, nodes.drives[kept_nodes], nodes.net[kept_nodes], own_level, left[kept_nodes]
+        ),
         feature_table=FEATURES,
         edge_index=index,
         edge_relation=sorted_columns[0].astype(np.int8, copy=False),
@@ -259,7 +281,9 @@ def _expanded(circuit: Circuit, table: _TypeArcs, load_half: IntArray) -> tuple[
     kind = circuit.cell_type
     count = np.diff(table.start)[kind] if circuit.num_cells else np.zeros(0, np.int64)
     cell = np.repeat(np.arange(circuit.num_cells), count)
-    first = np.repeat(table.start[kind] - (np.cumsum(count) - count), count) if circuit.num_cells else np.zeros(0, np.int64)
+    first = (
+        np.repeat(table.start[kind] - (np.cumsum(count) - count), count) if circuit.num_cells else np.zeros(0, np.int64)
+    )
     arc = first + np.arange(len(cell))
     base = circuit.pin_start[cell]
     source, target = base + table.source[arc], base + table.target[arc]
@@ -344,13 +368,22 @@ def _cell_features(
     kind = circuit.cell_type[circuit.pin_cell[pin]]
     clock = [[port.role == Role.CLOCK for port in cell_type.ports] for cell_type in circuit.types]
     found = np.zeros((len(pin), 7), np.float32)
-    found[:, 0] = circuit.pin_values(capacitance, np.float32)[pin]
-    found[:, 1] = np.where(drives, circuit.pin_values(drive, np.float32)[pin], 0.0)
+    found[:, 0] = _spread(circuit, capacitance)[pin]
+    found[:, 1] = np.where(drives, _spread(circuit, drive)[pin], 0.0)
     found[:, 2] = np.array(area, np.float32)[kind]
     found[:, 3] = np.log1p(np.array([len(t.ports) for t in circuit.types], np.float32))[kind] / np.log(5)
     found[:, 4] = np.array([t.is_sequential for t in circuit.types])[kind]
     found[:, 5] = circuit.pin_values(clock, np.bool_)[pin]
     found[:, 6] = np.array([t.is_opaque for t in circuit.types])[kind]
+    return found
+
+
+def _spread(circuit: Circuit, by_type: list[list[float]]) -> FloatArray:
+    """A value of each type's ports, spread over the pins, float64 [P]."""
+    start = np.zeros(len(by_type) + 1, np.int64)
+    np.cumsum([len(values) for values in by_type], out=start[1:])
+    flat = np.array([value for values in by_type for value in values], np.float64)
+    found: FloatArray = flat[start[circuit.cell_type[circuit.pin_cell]] + circuit.pin_port]
     return found
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from circuitgraph.draws import Draws
 from circuitgraph.errors import CircuitError, nearest
 from circuitgraph.pyg import CircuitData
-from encoders.encoder import resolve
+from encoders.encoder import refuse_unknown, resolve
 
 OBJECTIVES: Mapping[str, str] = {"masked_gates": "encoders.objectives.masked_gates:MaskedGates"}
 """Objectives by name: "module:class"."""
@@ -59,11 +59,11 @@ def make_objective(name: str, width: int, seed: int = 0, **config: Any) -> Any:
     if name not in OBJECTIVES:
         way_out = nearest(name, OBJECTIVES, f"use {', '.join(OBJECTIVES)}")
         raise CircuitError("recipe", f"objective {name!r}", "is unknown", way_out)
+    make = resolve(OBJECTIVES[name])
+    refuse_unknown(f"objective {name!r}", make, config)
     state = torch.random.get_rng_state()
     torch.manual_seed(seed + 1)
     try:
-        return resolve(OBJECTIVES[name])(width, **config)
-    except TypeError as error:
-        raise CircuitError("recipe", f"objective {name!r}", f"does not take these arguments ({error})", "see it") from None
+        return make(width, **config)
     finally:
         torch.random.set_rng_state(state)

@@ -16,22 +16,23 @@ Say = Callable[[str], None]
 
 def run_finetuning(recipe: FinetuneRecipe, output: str | Path, say: Say) -> dict[str, Any]:
     """Train learned wires and measure them beside the baselines on families that training never saw."""
-    from encoders.checkpoint import load_encoder, save
+    from encoders.checkpoint import save
     from encoders.run import Run
     from tasks.embedding import model_path
     from tasks.report.run_report import write_run_report
     from tasks.timing.inputs import corpus_examples
     from tasks.timing.learned import LearnedWires
     from tasks.timing.table import baseline_scores, score, summary
+    from tasks.training import refuse_unknown_families
 
     corpus = Corpus(recipe.data.folder or shipped_folder())
-    split = split_examples(corpus_examples(corpus), recipe.data.leave_out)
+    refuse_unknown_families(recipe.data.leave_out, list(corpus.families(("placed",))))
+    given = {"black_box": recipe.data.black_box, "break_loops": recipe.data.break_loops}
+    split = split_examples(corpus_examples(corpus, **given), recipe.data.leave_out)
     if not split["train"]:
         raise CircuitError(str(corpus.folder), "corpus", "has no placed designs to train on", "check its MANIFEST.csv")
     path = model_path(recipe.encoder.checkpoint or None, "timing")
-    encoder, about = load_encoder(path)
-    if encoder.schema.view != "timing":
-        raise CircuitError(path.name, "encoder", f"was made for the {encoder.schema.view} view", "give one of the timing view")
+    encoder, about = timing_encoder(path)
     names = {example.name: f"{example.inputs.circuit.graph_id:016x}" for part in split.values() for example in part}
     hashes = names | {"corpus": hash_bytes(repr(sorted(names.items())).encode())}
     run = Run(output)
@@ -54,6 +55,20 @@ def run_finetuning(recipe: FinetuneRecipe, output: str | Path, say: Say) -> dict
         run.write("done", {"table": rows})
         write_run_report(run, "Learned wires", rows)
         return _finished(run)
+
+
+def timing_encoder(path: Path) -> tuple[Any, dict[str, Any]]:
+    """An encoder of the timing view, and what its checkpoint says of it.
+
+    Raises:
+        CircuitError: as the checkpoint's reader; it was made for another view.
+    """
+    from encoders.checkpoint import load_encoder
+
+    encoder, about = load_encoder(path)
+    if encoder.schema.view != "timing":
+        raise CircuitError(path.name, "encoder", f"was made for the {encoder.schema.view} view", "give one of the timing view")
+    return encoder, about
 
 
 def split_examples(examples: list[tuple[Any, str]], leave_out: list[str]) -> dict[str, list[Any]]:

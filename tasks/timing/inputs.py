@@ -91,15 +91,19 @@ def read_inputs(
     top: str | None = None,
     black_box: bool = False,
     break_loops: bool = False,
+    ignore_sdc: bool = False,
     name: str = "",
 ) -> TimingInputs:
     """A design from its files.
+
+    Args:
+        ignore_sdc: count SDC commands that are not supported instead of refusing them.
 
     Raises:
         CircuitError: as the readers; a cell type is unknown and *black_box* is not set; there is a loop.
     """
     circuit = read(netlist, format="verilog", library=library, top=top, black_box=black_box)
-    constraints = read_sdc(sdc, circuit, library)
+    constraints = read_sdc(sdc, circuit, library, ignore_unsupported=ignore_sdc)
     prepared = prepare(circuit, library, constraints, black_box=black_box, break_loops=break_loops)
     return TimingInputs(name or circuit.name, prepared, black_box, break_loops)
 
@@ -115,17 +119,23 @@ def read_labels(spef: str | Path, inputs: TimingInputs) -> TimingLabels:
     return TimingLabels(capacitance, resistance, wires)
 
 
-def read_example(files: Mapping[str, Any], library: Library, family: str) -> Example:
+def read_example(
+    files: Mapping[str, Any], library: Library, family: str, *, black_box: bool = False, break_loops: bool = False
+) -> Example:
     """An example from the paths ``netlist``, ``sdc`` and ``spef``."""
-    inputs = read_inputs(files["netlist"], library, files["sdc"], name=Path(files["netlist"]).stem)
+    name = Path(files["netlist"]).stem
+    inputs = read_inputs(files["netlist"], library, files["sdc"], black_box=black_box, break_loops=break_loops, name=name)
     return Example(inputs, read_labels(files["spef"], inputs), family, inputs.name)
 
 
-def corpus_examples(corpus: Any, split: str | None = None) -> list[tuple[Example, str]]:
+def corpus_examples(
+    corpus: Any, split: str | None = None, *, black_box: bool = False, break_loops: bool = False
+) -> list[tuple[Example, str]]:
     """Every placed design of a corpus with its split; parasitics and constraints lie beside the netlist."""
     found = []
     for entry in corpus.entries(split=split, kinds=("placed",)):
         path = corpus.path(entry)
         files = {"netlist": path, "sdc": path.with_suffix(".sdc"), "spef": path.with_suffix(".spef.xz")}
-        found.append((read_example(files, corpus.library, entry.family), entry.split))
+        example = read_example(files, corpus.library, entry.family, black_box=black_box, break_loops=break_loops)
+        found.append((example, entry.split))
     return found

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from circuitgraph.analysis.wires import FanOutModel, Wires, star_elmore
+from circuitgraph.analysis.wires import Wires, star_elmore
 from circuitgraph.draws import Draws
+from circuitgraph.errors import CircuitError
 from circuitgraph.pyg import CircuitData, to_data
-from encoders.checkpoint import build_encoder, fill
+from encoders.checkpoint import build_encoder, fill, load
 from encoders.pretrain import Say, Settings, train
 from tasks.task import Example, Prediction
 from tasks.timing.baselines import FanOut, net_labels, predict_from
@@ -190,9 +191,16 @@ class LearnedWires:
         for name, value in tensors.items():
             part, _, rest = name.partition(".")
             own.setdefault(part, {})[rest] = value
-        model = cls(build_encoder(own["encoder"], about, place), about, int(about["seed"]))
+        encoder = build_encoder(own["encoder"], about, place)
+        try:
+            model = cls(encoder, about, int(about["seed"]))
+            model.row = FanOut.from_state({}, about)
+        except KeyError as error:
+            raise CircuitError(place, "checkpoint", f"lacks {error} in its JSON", "copy its .json again") from None
+        except (TypeError, ValueError):
+            rule = "has values in its JSON that make no model"
+            raise CircuitError(place, "checkpoint", rule, "copy its .json again") from None
         fill(model.head, own["head"], place)
-        model.row = FanOut(FanOutModel(*map(float, about["fan_out"])))
         model.head.eval()
         return model
 
@@ -203,14 +211,15 @@ def load_learned(path: str | Path) -> LearnedWires:
     Raises:
         CircuitError: the checkpoint is damaged, of another version, or holds something else.
     """
-    from circuitgraph.errors import CircuitError
-    from encoders.checkpoint import load
-
     tensors, about = load(path)
     if about.get("kind") != "model" or about.get("task") != "timing":
-        found = f"{about.get('kind')} for {about.get('task', 'no task')}"
-        raise CircuitError(Path(path).name, "checkpoint", f"holds a {found}, not a model of timing", "give a finetuned model")
-    return LearnedWires.from_state(tensors, about, Path(path).name)
+        found = f"a model of {about.get('task')}" if about.get("kind") == "model" else f"kind {about.get('kind')!r}"
+        raise CircuitError(Path(path).name, "checkpoint", f"holds {found}, not a model of timing", "give a finetuned model")
+    model = LearnedWires.from_state(tensors, about, Path(path).name)
+    if model.encoder.schema.view != "timing":
+        view = model.encoder.schema.view
+        raise CircuitError(Path(path).name, "encoder", f"was made for the {view} view", "give a model of the timing view")
+    return model
 
 
 def driver_nodes(view: Any, inputs: TimingInputs) -> np.ndarray:

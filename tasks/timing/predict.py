@@ -13,10 +13,12 @@ from typing import Any
 from circuitgraph.analysis.sta import Timing
 from circuitgraph.analysis.sta_output import summary as analysis_summary
 from circuitgraph.analysis.wires import Wires, spef_wires, zero_wires
+from circuitgraph.checks import check
 from circuitgraph.errors import CircuitError
-from circuitgraph.files import write_atomic
+from circuitgraph.files import check_writable, write_atomic
 from circuitgraph.formats import read
 from circuitgraph.library import Library
+from tasks.report.timing_report import timing_page
 from tasks.timing.inputs import TimingInputs, read_inputs
 from tasks.timing.outputs import write_tables
 
@@ -47,26 +49,43 @@ def predict_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
         raise CircuitError("--wires", "'spef'", "needs --spef", "name the SPEF file")
     if options.model and (options.spef or options.wires not in {None, "fan-out"}):
         raise CircuitError("--model", "option", "learns wires, and --spef or --wires gives them", "leave one of them out")
+    folder = Path(options.output)
+    check_writable(folder / "summary.json")
+    if options.block_size is not None:
+        order_ranges(0, options.block_size)
     library = Library.merged([read(path, format="liberty") for path in options.liberty])
     inputs = read_inputs(
-        options.netlist, library, options.sdc, top=options.top, black_box=options.black_box, break_loops=options.break_loops
+        options.netlist,
+        library,
+        options.sdc,
+        top=options.top,
+        black_box=options.black_box,
+        break_loops=options.break_loops,
+        ignore_sdc=options.ignore_sdc,
     )
     chosen = choose_wires(options, inputs)
-    for line in chosen.said:
-        say(line)
+    lines = [*chosen.said, *counted(inputs)]
     ranges = None
     if options.block_size is not None:
         ranges = order_ranges(len(inputs.prepared.order), options.block_size)
     timing = inputs.analyse(
         chosen.wires, chosen.delay_model, default_wire_load=chosen.default_wire_load, blocks=ranges
     )
-    folder = Path(options.output)
     seconds = round(time.monotonic() - began, 3)
     summary = summary_of(inputs, timing, chosen, seconds)
     write_tables(timing, folder)
+    page = timing_page(inputs, timing, summary, lines, folder / "report.html", options.paths)
     write_atomic(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
-    page = write_page(inputs, timing, chosen, summary, folder, options.paths)
+    for line in lines:
+        say(line)
     return {**summary, "report": str(page), "text": summary_text(summary, chosen, page)}
+
+
+def counted(inputs: TimingInputs) -> list[str]:
+    """What was skipped, merged, guessed or does not match, one line a kind: netlist, its checks, analysis, constraints."""
+    circuit, prepared = inputs.circuit, inputs.prepared
+    checks = [f"check {found.name}: {found.count:,} ({', '.join(found.examples)})" for found in check(circuit)]
+    return [*circuit.notes.lines(), *checks, *prepared.notes.lines(), *prepared.constraints.notes.lines()]
 
 
 def order_ranges(nodes: int, size: int) -> list[tuple[int, int]]:
@@ -144,9 +163,10 @@ def _fan_out(inputs: TimingInputs) -> Chosen:
 def summary_of(inputs: TimingInputs, timing: Timing, chosen: Chosen, seconds: float) -> dict[str, Any]:
     """What summary.json holds."""
     unmatched = dict(chosen.unmatched)
-    constraint_misses = sum(count for note, count in inputs.prepared.constraints.notes.counts.items() if "no " in note)
-    if constraint_misses:
-        unmatched["constraints"] = constraint_misses
+    notes = inputs.prepared.constraints.notes.counts
+    misses = sum(count for note, count in notes.items() if note.endswith("the circuit does not have"))
+    if misses:
+        unmatched["constraints"] = misses
     return {
         **analysis_summary(timing),
         "wires": chosen.kind,
@@ -165,12 +185,3 @@ def summary_text(summary: dict[str, Any], chosen: Chosen, page: Path) -> str:
         f"({chosen.source}; wires {chosen.kind}, {chosen.delay_model}, {summary['seconds']:.1f} s)\nreport: {page}"
     )
 
-
-def write_page(
-    inputs: TimingInputs, timing: Timing, chosen: Chosen, summary: dict[str, Any], folder: Path, paths: int
-) -> Path:
-    """report.html of a prediction."""
-    from tasks.report.timing_report import timing_page
-
-    lines = [*chosen.said, *inputs.prepared.notes.lines(), *inputs.circuit.notes.lines(), *inputs.prepared.constraints.notes.lines()]
-    return timing_page(inputs, timing, summary, lines, folder / "report.html", paths)

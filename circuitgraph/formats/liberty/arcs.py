@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
-from circuitgraph.circuit import Direction
 from circuitgraph.errors import Notes
 from circuitgraph.formats.liberty.cells import Cell
 from circuitgraph.formats.liberty.groups import Group, Text, words_of
@@ -35,7 +35,9 @@ UNUSED_TYPES = frozenset(
 DELAY_TABLES = ("cell_rise", "cell_fall", "rise_transition", "fall_transition")
 CHECK_TABLES = ("rise_constraint", "fall_constraint")
 SLEW_AXES = frozenset({"input_net_transition", "input_transition_time", "related_pin_transition"})
-OTHER_AXES = frozenset({"total_output_net_capacitance", "output_net_pin_cap", "output_net_wire_cap", "constrained_pin_transition"})
+OTHER_AXES = frozenset(
+    {"total_output_net_capacitance", "output_net_pin_cap", "output_net_wire_cap", "constrained_pin_transition"}
+)
 MAX_AXES = 2
 
 
@@ -102,7 +104,9 @@ class Columns:
         tokens = raw.replace('"', " ").replace(",", " ").split()
         names: list[str] = [] if template is None else template.names
         if template is None and word != "scalar":
-            raise self.text.error(group.at, f"table {group.name!r}", f"template {word!r} is not defined", "define lu_table_template")
+            raise self.text.error(
+                group.at, f"table {group.name!r}", f"template {word!r} is not defined", "define lu_table_template"
+            )
         if len(names) > MAX_AXES:
             self.notes.add("table with a third axis: its first layer kept", self.text.place(group.at))
         slew, other = (0, 1), (0, 1)
@@ -120,7 +124,9 @@ class Columns:
             else:
                 other = row
         if len(tokens) != count:
-            raise self.text.error(at, f"table {group.name!r}", f"holds {len(tokens)} values, not {count}", "check values and indices")
+            raise self.text.error(
+                at, f"table {group.name!r}", f"holds {len(tokens)} values, not {count}", "check values and indices"
+            )
         if len(names) > MAX_AXES:
             tokens = tokens[:: count // (slew[1] * other[1])]
         self.shapes.append((slew[1], other[1]))
@@ -135,18 +141,24 @@ class Columns:
     def _axis(self, raw: tuple[str, int], name: str, group: Group) -> tuple[int, int]:
         """Start and length of an axis; equal texts share one."""
         if name not in SLEW_AXES and name not in OTHER_AXES and not name.startswith("related_out"):
-            raise self.text.error(group.at, f"table {group.name!r}", f"axis {name!r} is unknown", "is it a delay or check table?")
+            raise self.text.error(
+                group.at, f"table {group.name!r}", f"axis {name!r} is unknown", "is it a delay or check table?"
+            )
         scale = self.scales["capacitance" if "cap" in name else "time"]
         key = (raw[0], scale)
         if key not in self.axis_rows:
             words = [word for quoted in words_of(raw[0]) for word in quoted.replace(",", " ").split()]
             values = _floats(self.text, words, raw[1], f"index of table {group.name!r}")
             if not values:
-                raise self.text.error(group.at, f"table {group.name!r}", f"axis {name!r} has no index", "add index_1, index_2")
-            if any(b <= a for a, b in zip(values, values[1:], strict=False)):
+                raise self.text.error(
+                    group.at, f"table {group.name!r}", f"axis {name!r} has no index", "add index_1, index_2"
+                )
+            if any(b <= a for a, b in pairwise(values)):
                 self.notes.add("table axis that does not increase", self.text.place(raw[1]))
-                if any(b < a for a, b in zip(values, values[1:], strict=False)) or len(set(values)) < len(values):
-                    raise self.text.error(raw[1], f"index of table {group.name!r}", "does not increase", "sort the index")
+                if any(b < a for a, b in pairwise(values)) or len(set(values)) < len(values):
+                    raise self.text.error(
+                        raw[1], f"index of table {group.name!r}", "does not increase", "sort the index"
+                    )
             self.axis_rows[key] = (len(self.axes), len(values))
             self.axes += [value * scale for value in values]
         return self.axis_rows[key]
@@ -187,7 +199,9 @@ class Columns:
             for token in self.tokens[start:stop]:
                 if not NUMBER.fullmatch(token) or not np.isfinite(float(token)):
                     at = self.value_places[row]
-                    return self.text.error(at, "table", f"{token!r} is no number", "write digits with one point, as 0.5")
+                    return self.text.error(
+                        at, "table", f"{token!r} is no number", "write digits with one point, as 0.5"
+                    )
         raise AssertionError("every value is a number")
 
     # -- arcs ----------------------------------------------------------------------------------
@@ -218,7 +232,9 @@ class Columns:
         kind = TIMING_TYPES.get(word)
         if kind is None:
             place = timing.place("timing_type")
-            raise self.text.error(place, f"timing_type of pin {pin.name!r}", f"{word!r} is unknown", "is it spelled as Liberty has it?")
+            raise self.text.error(
+                place, f"timing_type of pin {pin.name!r}", f"{word!r} is unknown", "is it spelled as Liberty has it?"
+            )
         if id(timing) not in done:
             done[id(timing)] = self._tables_of(timing, kind)
         tables = done[id(timing)]
@@ -229,7 +245,11 @@ class Columns:
         sense_word = values.get("timing_sense", ("", 0))[0]
         for source in self._related(cell, pin, timing, values):
             sense = SENSES.get(sense_word, Sense.UNKNOWN)
-            if sense == Sense.UNKNOWN and kind in {TimingType.COMBINATIONAL, TimingType.COMBINATIONAL_RISE, TimingType.COMBINATIONAL_FALL}:
+            if sense == Sense.UNKNOWN and kind in {
+                TimingType.COMBINATIONAL,
+                TimingType.COMBINATIONAL_RISE,
+                TimingType.COMBINATIONAL_FALL,
+            }:
                 sense = sense_of(functions[to], source)
             self.arc_from.append(source)
             self.arc_to.append(to)
@@ -246,7 +266,8 @@ class Columns:
             rows = self._linear(timing)
         elif kind > LAST_DELAY and max(rows) < 0:
             rows = [self._scalar(timing, name) for name in ("intrinsic_rise", "intrinsic_fall")]
-        return rows[0], rows[1], *(rows[2:] if len(rows) == 4 else (-1, -1))  # type: ignore[return-value]
+        rise, fall, *slews = rows
+        return rise, fall, *(slews or (-1, -1))
 
     def _linear(self, timing: Group) -> list[int]:
         """Tables of the linear delay model: intrinsic delay + resistance x load; slews are zero."""
@@ -349,5 +370,3 @@ def capacitances(text: Text, pin: Pin, scale: float, default: float) -> FloatArr
         if len(words) == 2:
             found[2 + edge], found[edge] = (read(f"{name}_range", word) for word in words)
     return found
-
-

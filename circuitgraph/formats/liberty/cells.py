@@ -39,7 +39,9 @@ class Cell:
     def __post_init__(self) -> None:
         self.index = {pin.name: row for row, pin in enumerate(self.pins)}
 
-    def function(self, raw: str, at: int, subject: str, bit: int = 0, state: dict[str, int] | None = None) -> Function | None:
+    def function(
+        self, raw: str, at: int, subject: str, bit: int = 0, state: dict[str, int] | None = None
+    ) -> Function | None:
         """The function of an expression over the ports; None where it reads something that is no port."""
         program = self.program(raw, at, subject, bit, state)
         return None if program is None else Function.of_program(program)
@@ -50,6 +52,9 @@ class Cell:
         """The postfix program of an expression over the ports; None where it reads something that is no port.
 
         Args:
+            raw: the expression, quoted or not.
+            at: its offset in the file, for messages.
+            subject: what it is, for messages.
             bit: place in its bus of the pin that the expression belongs to; buses in it are read at that place.
             state: ports that stand for state variables: port + 1, negative when complemented.
 
@@ -196,7 +201,9 @@ def _state_kind(state: Group, next_state: Function | None) -> str:
     return kind
 
 
-def _roles(cell: Cell, functions: list[Function | None], state: Group | None, next_state: Function | None) -> list[Role]:
+def _roles(
+    cell: Cell, functions: list[Function | None], state: Group | None, next_state: Function | None
+) -> list[Role]:
     roles = [Role.DATA] * len(cell.pins)
     if state is not None:
         for name, role in (
@@ -225,14 +232,17 @@ def _roles(cell: Cell, functions: list[Function | None], state: Group | None, ne
                     roles[cell.index[name]] = Role.SCAN
     for pin in cell.pins:
         raw = pin.get("three_state")
-        function = cell.function(raw, pin.groups[0].place("three_state"), f"three_state of pin {pin.name!r}") if raw else None
+        function = (
+            cell.function(raw, pin.groups[0].place("three_state"), f"three_state of pin {pin.name!r}") if raw else None
+        )
         for port in function.inputs if function else ():
             if roles[port] == Role.DATA:
                 roles[port] = Role.ENABLE
     for function in [*functions, next_state]:
         for port in _selects(function):
             if roles[port] == Role.DATA and cell.pins[port].direction == Direction.INPUT:
-                held = function is next_state and any(cell.pins[p].direction == Direction.OUTPUT for p in function.inputs)
+                read = function.inputs if function is not None and function is next_state else ()
+                held = any(cell.pins[p].direction == Direction.OUTPUT for p in read)
                 roles[port] = Role.ENABLE if held else Role.SELECT
     return roles
 
@@ -248,4 +258,3 @@ def _selects(function: Function | None) -> list[int]:
     if kind_of_table(function.table, len(function.inputs)) not in {"mux2", "muxinv2", "mux4", "muxinv4"}:
         return []
     return [port for port in function.inputs if function.senses(port) == (True, True)]
-

@@ -185,7 +185,9 @@ def _without_comments(text: str, file: str) -> str:
         else:
             stop = text.find("*/", start + 2) + 2
             if stop < 2:
-                raise CircuitError(f"{file}:{text.count(chr(10), 0, start) + 1}", "comment", "has no end", "close it with */")
+                raise CircuitError(
+                    f"{file}:{text.count(chr(10), 0, start) + 1}", "comment", "has no end", "close it with */"
+                )
         parts.append(text[done:start])
         parts.append(re.sub(r"[^\n]+", " ", text[start:stop]))
         done = at = stop
@@ -212,7 +214,9 @@ def parse(text: Text, notes: Notes) -> list[Group]:
         close, name, words, opening, value, _ = found.groups()
         if close:
             if len(stack) == 1:
-                raise text.error(found.end() - 1, "'}'", "closes no group", "remove it, or look for a group closed too early")
+                raise text.error(
+                    found.end() - 1, "'}'", "closes no group", "remove it, or look for a group closed too early"
+                )
             stack.pop()
             continue
         if name is None:
@@ -229,16 +233,22 @@ def parse(text: Text, notes: Notes) -> list[Group]:
             stack[-1].groups.append(group)
             stack.append(group)
             if len(stack) > MAX_NESTING:
-                raise text.error(start, f"group {name!r}", f"is nested deeper than {MAX_NESTING}", "raise groups.MAX_NESTING")
+                raise text.error(
+                    start, f"group {name!r}", f"is nested deeper than {MAX_NESTING}", "raise groups.MAX_NESTING"
+                )
         elif words is not None:
             stack[-1].attributes.append((name, words, start))
         else:
             value = value[1:-1] if value[:1] == '"' else value.rstrip()
             stack[-1].attributes.append((name, value, start))
     if len(stack) > 1:
-        raise text.error(stack[-1].at, f"group {stack[-1].name!r}", "has no end", "is the file cut off? add the missing '}'")
+        raise text.error(
+            stack[-1].at, f"group {stack[-1].name!r}", "has no end", "is the file cut off? add the missing '}'"
+        )
     for key, _, start in top.attributes:
-        raise text.error(start, f"attribute {key!r}", "stands outside of a library", "wrap it into library (name) { ... }")
+        raise text.error(
+            start, f"attribute {key!r}", "stands outside of a library", "wrap it into library (name) { ... }"
+        )
     return top.groups
 
 

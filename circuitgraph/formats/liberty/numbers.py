@@ -19,7 +19,9 @@ def number(text: Text, group: Group, name: str, otherwise: float = float("nan"))
         CircuitError: it is no number.
     """
     raw = group.get(name)
-    return otherwise if not raw else to_number(text, raw, group.place(name), f"attribute {name!r} of {described(group)}")
+    return (
+        otherwise if not raw else to_number(text, raw, group.place(name), f"attribute {name!r} of {described(group)}")
+    )
 
 
 def to_number(text: Text, raw: str, at: int, subject: str) -> float:
@@ -48,6 +50,9 @@ def unit(text: Text, group: Group, name: str, base: str, otherwise: float) -> fl
     """SI value of a unit attribute such as ``"1ns"`` or ``(1, pf)``.
 
     Args:
+        text: for messages.
+        group: holds the attribute.
+        name: of the attribute.
         base: the unit without its prefix, lower case: ``s``, ``f``, ``ohm``.
         otherwise: value where the file does not say.
 
@@ -61,5 +66,7 @@ def unit(text: Text, group: Group, name: str, base: str, otherwise: float) -> fl
     symbol = found[2].lower() if found else ""
     prefix = symbol.removesuffix(base)
     if found is None or not symbol.endswith(base) or prefix not in PREFIX:
-        raise text.error(group.place(name), f"attribute {name!r}", f"unit {raw!r} is unknown", f"write for example 1n{base}")
+        raise text.error(
+            group.place(name), f"attribute {name!r}", f"unit {raw!r} is unknown", f"write for example 1n{base}"
+        )
     return to_number(text, found[1] or "1", group.place(name), f"attribute {name!r}") * PREFIX[prefix]

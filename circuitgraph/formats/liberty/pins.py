@@ -50,6 +50,8 @@ def pins_of(text: Text, cell: Group, types: dict[str, tuple[int, int]]) -> tuple
     """The ports of a cell in file order, internal nodes included, and the members of each bus and bundle.
 
     Args:
+        text: for messages.
+        cell: the cell's group.
         types: bus types of the library and the cell: (bit_from, bit_to).
 
     Raises:
@@ -60,8 +62,7 @@ def pins_of(text: Text, cell: Group, types: dict[str, tuple[int, int]]) -> tuple
     for group in cell.groups:
         if group.name == "pin":
             for name in group.words:
-                for single in _expanded(text, group, name):
-                    pins.append(Pin(single, _attributes(group), [group]))
+                pins += [Pin(single, _attributes(group), [group]) for single in _expanded(text, group, name)]
         elif group.name in {"bus", "bundle"}:
             for name in group.words:
                 names = _bits(text, group, name, types) if group.name == "bus" else words_of(group.get("members"))
@@ -105,7 +106,9 @@ def _span(text: Text, group: Group, start: int, stop: int) -> range:
 def _bits(text: Text, group: Group, name: str, types: dict[str, tuple[int, int]]) -> list[str]:
     word = group.get("bus_type").strip()
     if word not in types:
-        raise text.error(group.at, described(group), f"bus type {word!r} is not defined", "add type (name) { bit_from ... }")
+        raise text.error(
+            group.at, described(group), f"bus type {word!r} is not defined", "add type (name) { bit_from ... }"
+        )
     return [f"{name}[{bit}]" for bit in _span(text, group, *types[word])]
 
 

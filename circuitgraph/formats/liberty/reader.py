@@ -112,7 +112,8 @@ def _cells(text: Text, library: Group, columns: Columns, notes: Notes) -> tuple[
     seen: set[str] = set()
     buses = bus_types(text, library)
     defaults = {
-        direction: number(text, library, f"default_{direction.name.lower()}_pin_cap", 0.0) * columns.scales["capacitance"]
+        direction: number(text, library, f"default_{direction.name.lower()}_pin_cap", 0.0)
+        * columns.scales["capacitance"]
         for direction in (Direction.INPUT, Direction.OUTPUT, Direction.INOUT)
     }
     for group in library.groups:
@@ -156,7 +157,9 @@ def _port(text: Text, pin: Pin, rows: _Rows, scales: dict[str, float], defaults:
     ):
         raw = pin.get(name)
         at = next((group.place(name) for group in pin.groups if group.get(name)), pin.groups[0].at)
-        column.append(to_number(text, raw, at, f"attribute {name!r} of pin {pin.name!r}") * scale if raw else float("nan"))
+        column.append(
+            to_number(text, raw, at, f"attribute {name!r} of pin {pin.name!r}") * scale if raw else float("nan")
+        )
     rows.is_clock.append(pin.get("clock").strip().lower() == "true")
     rows.is_tristate.append(bool(pin.get("three_state")))
 

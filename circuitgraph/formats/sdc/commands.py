@@ -16,22 +16,92 @@ from circuitgraph.formats.sdc.queries import Objects, unhandled
 from circuitgraph.formats.sdc.words import Word, split_list
 
 REFUSED = frozenset(
-    "create_generated_clock set_max_delay set_min_delay set_data_check set_drive set_resistance set_ideal_network "
-    "set_ideal_net set_ideal_latency set_ideal_transition set_annotated_delay set_annotated_transition "
-    "set_annotated_check set_max_time_borrow set_sense set_clock_sense set_wire_load_model set_clock_jitter "
-    "set_path_margin set_cell_delay set_net_delay reset_path remove_clock set_disable_inferred_clock_gating source "
-    "read_sdc proc eval exec open while for uplevel set_latency_adjustment_options set_clock_exclusivity".split()
+    [
+        "create_generated_clock",
+        "set_max_delay",
+        "set_min_delay",
+        "set_data_check",
+        "set_drive",
+        "set_resistance",
+        "set_ideal_network",
+        "set_ideal_net",
+        "set_ideal_latency",
+        "set_ideal_transition",
+        "set_annotated_delay",
+        "set_annotated_transition",
+        "set_annotated_check",
+        "set_max_time_borrow",
+        "set_sense",
+        "set_clock_sense",
+        "set_wire_load_model",
+        "set_clock_jitter",
+        "set_path_margin",
+        "set_cell_delay",
+        "set_net_delay",
+        "reset_path",
+        "remove_clock",
+        "set_disable_inferred_clock_gating",
+        "source",
+        "read_sdc",
+        "proc",
+        "eval",
+        "exec",
+        "open",
+        "while",
+        "for",
+        "uplevel",
+        "set_latency_adjustment_options",
+        "set_clock_exclusivity",
+    ]
 )
 """Commands that can change timing, or run something, and are not supported."""
 HARMLESS = frozenset(
-    "set_max_fanout set_max_transition set_max_capacitance set_min_capacitance set_min_fanout set_min_transition "
-    "set_max_area set_units set_dont_touch set_dont_use set_dont_touch_network set_fanout_load set_port_fanout_number "
-    "set_operating_conditions set_wire_load_mode set_wire_load_min_block_size set_wire_load_selection_group set_voltage "
-    "group_path create_voltage_area set_level_shifter_strategy set_level_shifter_threshold set_max_dynamic_power "
-    "set_max_leakage_power set_min_pulse_width set_min_porosity set_hierarchy_separator set_logic_dc set_size_only "
-    "suppress_message set_message_info define_cell_role set_switching_activity set_cost_priority set_critical_range "
-    "set_fix_hold set_fix_multiple_port_nets set_auto_disable_drc_nets set_host_options set_app_var report_timing "
-    "report_clock report_checks report_clock_properties".split()
+    [
+        "set_max_fanout",
+        "set_max_transition",
+        "set_max_capacitance",
+        "set_min_capacitance",
+        "set_min_fanout",
+        "set_min_transition",
+        "set_max_area",
+        "set_units",
+        "set_dont_touch",
+        "set_dont_use",
+        "set_dont_touch_network",
+        "set_fanout_load",
+        "set_port_fanout_number",
+        "set_operating_conditions",
+        "set_wire_load_mode",
+        "set_wire_load_min_block_size",
+        "set_wire_load_selection_group",
+        "set_voltage",
+        "group_path",
+        "create_voltage_area",
+        "set_level_shifter_strategy",
+        "set_level_shifter_threshold",
+        "set_max_dynamic_power",
+        "set_max_leakage_power",
+        "set_min_pulse_width",
+        "set_min_porosity",
+        "set_hierarchy_separator",
+        "set_logic_dc",
+        "set_size_only",
+        "suppress_message",
+        "set_message_info",
+        "define_cell_role",
+        "set_switching_activity",
+        "set_cost_priority",
+        "set_critical_range",
+        "set_fix_hold",
+        "set_fix_multiple_port_nets",
+        "set_auto_disable_drc_nets",
+        "set_host_options",
+        "set_app_var",
+        "report_timing",
+        "report_clock",
+        "report_checks",
+        "report_clock_properties",
+    ]
 )
 """Commands that change no timing: counted."""
 
@@ -116,7 +186,10 @@ class Timing:
                     continue
                 rows = next(((kind, rows) for kind in kinds if (rows := self.objects.find(kind, item))), None)
                 if rows is None:
-                    self.notes.add(f"name of a {kinds[0]} that the circuit does not have", f"{options.script.place(word.at)} {item}")
+                    self.notes.add(
+                        f"name of a {kinds[0]} that the circuit does not have",
+                        f"{options.script.place(word.at)} {item}",
+                    )
                     continue
                 result.update({(rows[0], row): None for row in rows[1]})
         return list(result)
@@ -166,7 +239,9 @@ def create_clock(timing: Timing, options: Options) -> None:
     period = options.number("-period") * timing.time
     if not period > 0:
         raise options.fail(f"period {options.text('-period')!r} is not above 0", "give -period")
-    edges = [to_number(options.script, Word(item, options.command.at)) for item in split_list(options.text("-waveform"))]
+    edges = [
+        to_number(options.script, Word(item, options.command.at)) for item in split_list(options.text("-waveform"))
+    ]
     if len(edges) not in {0, 2}:
         raise options.fail(f"waveform has {len(edges)} edges, not 2", "write -waveform {rise fall}")
     rise, fall = (edges[0] * timing.time, edges[1] * timing.time) if edges else (0.0, period / 2)
@@ -174,7 +249,9 @@ def create_clock(timing: Timing, options: Options) -> None:
         raise options.fail("waveform does not rise and fall within one period", "write -waveform {rise fall}")
     items = timing.found(options, options.rest, "port", "pin")
     if options.rest and not items and any(word.text for word in options.rest):
-        raise options.fail("source is no port or pin of the circuit", "correct its name, or leave it out for a virtual clock")
+        raise options.fail(
+            "source is no port or pin of the circuit", "correct its name, or leave it out for a virtual clock"
+        )
     if any(word.text == "" for word in options.rest):
         raise options.fail("source is empty: the query found nothing", "correct its name")
     sources = tuple(timing.place(item) for item in items)
@@ -191,7 +268,10 @@ def create_clock(timing: Timing, options: Options) -> None:
             if set(old.sources) & set(sources):
                 rest = tuple(place for place in old.sources if place not in sources)
                 timing.clocks[row] = replace(old, sources=rest)
-                timing.notes.add("clock that another one replaced at its source", f"{options.script.place(options.command.at)} {old.name}")
+                timing.notes.add(
+                    "clock that another one replaced at its source",
+                    f"{options.script.place(options.command.at)} {old.name}",
+                )
     timing.clocks.append(clock)
 
 
@@ -283,7 +363,9 @@ def port_delay(timing: Timing, options: Options) -> None:
         place = timing.place(item)
         key = (place, clock, is_fall)
         if not options.has("-add_delay"):
-            gone.update(row for (at, other, fall), row in rows.items() if at == place and (other, fall) != (clock, is_fall))
+            gone.update(
+                row for (at, other, fall), row in rows.items() if at == place and (other, fall) != (clock, is_fall)
+            )
         old = table[rows[key]] if key in rows else PortDelay(place, clock, is_fall, NOTHING)
         new = replace(
             old,
@@ -324,7 +406,7 @@ def set_load(timing: Timing, options: Options) -> None:
 
 
 def set_driving_cell(timing: Timing, options: Options) -> None:
-    """``set_driving_cell -lib_cell type [-pin p] [-from_pin q] [-input_transition_rise r] [-input_transition_fall f] ports``."""
+    """``set_driving_cell -lib_cell type [-pin p] [-from_pin q] [-input_transition_rise r] ... ports``."""
     name = (options.text("-lib_cell") or options.text("-cell")).rpartition("/")[2]
     if not name:
         raise options.fail("does not name a cell type", "give -lib_cell")

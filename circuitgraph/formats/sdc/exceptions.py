@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from circuitgraph.constraints import PathException
-from circuitgraph.formats.sdc.commands import TABLE, Timing
+from circuitgraph.formats.sdc.commands import TABLE as COMMANDS
+from circuitgraph.formats.sdc.commands import Row, Timing
 from circuitgraph.formats.sdc.options import Options, to_number
 from circuitgraph.formats.sdc.words import Word
 
 UNSUPPORTED = (
-    "-through -rise_from -fall_from -rise_to -fall_to -rise_through -fall_through -rise -fall -reset_path"
-).split()
+    "-through",
+    "-rise_from",
+    "-fall_from",
+    "-rise_to",
+    "-fall_to",
+    "-rise_through",
+    "-fall_through",
+    "-rise",
+    "-fall",
+    "-reset_path",
+)
 
 
 def set_exception(timing: Timing, options: Options) -> None:
@@ -31,7 +41,9 @@ def set_exception(timing: Timing, options: Options) -> None:
     starts = _points(timing, options, options.values.get("-from"), "clock")
     ends = _points(timing, options, options.values.get("-to"), "data")
     if starts == (frozenset(), frozenset()) or ends == (frozenset(), frozenset()):
-        timing.notes.add("exception whose start or end the circuit does not have", options.script.place(options.command.at))
+        timing.notes.add(
+            "exception whose start or end the circuit does not have", options.script.place(options.command.at)
+        )
         return
     by_end = options.has("-end") or (setup and not options.has("-start"))
     timing.exceptions.append(
@@ -58,5 +70,9 @@ def _points(
 
 
 _KEYS = "-from -to -through -rise_from -fall_from -rise_to -fall_to -rise_through -fall_through -comment"
-TABLE["set_false_path"] = (set_exception, "-setup -hold -rise -fall -reset_path", _KEYS)
-TABLE["set_multicycle_path"] = (set_exception, "-setup -hold -rise -fall -start -end -reset_path", _KEYS)
+TABLE: dict[str, Row] = {
+    **COMMANDS,
+    "set_false_path": (set_exception, "-setup -hold -rise -fall -reset_path", _KEYS),
+    "set_multicycle_path": (set_exception, "-setup -hold -rise -fall -start -end -reset_path", _KEYS),
+}
+"""Every command that says something about timing."""

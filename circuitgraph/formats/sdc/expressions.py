@@ -15,6 +15,19 @@ MAX_LENGTH = 10_000
 MAX_DEPTH = 64
 Value = float | int | str
 
+
+def _power(x: float, y: float) -> float | int:
+    if x and abs(y) * abs(math.log10(abs(x)) if x else 0) > 300:
+        raise ValueError("is not finite")
+    try:
+        value: float | int | complex = x**y
+    except (OverflowError, ZeroDivisionError):
+        raise ValueError("is not finite") from None
+    if isinstance(value, complex):
+        raise ValueError("is not real")
+    return value
+
+
 FUNCTIONS: dict[str, Callable[..., float | int]] = {
     "abs": abs,
     "int": int,
@@ -23,7 +36,7 @@ FUNCTIONS: dict[str, Callable[..., float | int]] = {
     "floor": math.floor,
     "ceil": math.ceil,
     "sqrt": math.sqrt,
-    "pow": lambda x, y: _power(x, y),
+    "pow": _power,
     "min": min,
     "max": max,
     "log": math.log,
@@ -167,18 +180,6 @@ def _number(value: Value) -> float | int:
             return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else float(text)
         except ValueError:
             raise ValueError(f"needs a number, not {value!r}") from None
-    return value
-
-
-def _power(x: float, y: float) -> float | int:
-    if x and abs(y) * abs(math.log10(abs(x)) if x else 0) > 300:
-        raise ValueError("is not finite")
-    try:
-        value = x**y
-    except (OverflowError, ZeroDivisionError):
-        raise ValueError("is not finite") from None
-    if isinstance(value, complex):
-        raise ValueError("is not real")
     return value
 
 

@@ -73,7 +73,9 @@ class Language:
     @staticmethod
     def _one(script: Script, words: list[Word]) -> Word:
         if len(words) != 2:
-            raise script.error(words[0].at, f"command {words[0].text!r}", f"takes one word, not {len(words) - 1}", "check it")
+            raise script.error(
+                words[0].at, f"command {words[0].text!r}", f"takes one word, not {len(words) - 1}", "check it"
+            )
         return words[1]
 
     def _few(self, script: Script, words: list[Word], least: int, most: int) -> list[Word]:
@@ -90,7 +92,9 @@ class Language:
         if len(found) == 2:
             return script.set(name, found[1].text, found[0].at)
         if name not in script.variables:
-            raise script.error(found[0].at, f"variable {name!r}", "has no value", nearest(name, script.variables, "set it first"))
+            raise script.error(
+                found[0].at, f"variable {name!r}", "has no value", nearest(name, script.variables, "set it first")
+            )
         return script.variables[name]
 
     def _unset(self, script: Script, words: list[Word]) -> str:
@@ -113,7 +117,9 @@ class Language:
         at = 1
         while True:
             if at + 1 >= len(words):
-                raise script.error(words[0].at, "command 'if'", "lacks its condition or body", "write if {condition} { ... }")
+                raise script.error(
+                    words[0].at, "command 'if'", "lacks its condition or body", "write if {condition} { ... }"
+                )
             condition = words[at]
             body = at + 2 if words[at + 1].text == "then" else at + 1
             if body >= len(words):
@@ -121,7 +127,9 @@ class Language:
             try:
                 chosen = truth(expression(script, [condition]))
             except ValueError:
-                raise script.error(condition.at, f"condition {condition.text[:40]!r}", "is no truth value", "compare") from None
+                raise script.error(
+                    condition.at, f"condition {condition.text[:40]!r}", "is no truth value", "compare"
+                ) from None
             if chosen:
                 return script.run_body(words[body])
             at = body + 1
@@ -207,14 +215,21 @@ class Language:
         target, key = options.needs(2)
         found = unhandled(target.text)
         if found is None:
-            raise script.error(target.at, f"{target.text[:40]!r}", "is no object", "take it from get_ports, get_pins, ...")
+            raise script.error(
+                target.at, f"{target.text[:40]!r}", "is no object", "take it from get_ports, get_pins, ..."
+            )
         if key.text in {"full_name", "name"}:
             name = self.objects.name(*found)
             return name.rpartition("/")[2] if key.text == "name" and found[0] == "pin" else name
         if key.text == "direction" and found[0] == "port":
             return Direction(int(self.objects.circuit.port_direction[found[1]])).name.lower()
         rule = f"property {key.text!r} is not known here"
-        raise script.error(key.at, "command 'get_property'", rule, nearest(key.text, ["full_name", "name", "direction"], "use full_name"))
+        raise script.error(
+            key.at,
+            "command 'get_property'",
+            rule,
+            nearest(key.text, ["full_name", "name", "direction"], "use full_name"),
+        )
 
     def _object_name(self, script: Script, words: list[Word]) -> str:
         return join_list([self._name(item) for item in split_list(self._one(script, words).text)])
@@ -222,7 +237,9 @@ class Language:
     def _info(self, script: Script, words: list[Word]) -> str:
         found = self._few(script, words, 2, 2)
         if found[0].text != "exists":
-            raise script.error(words[0].at, "command 'info'", f"does not know {found[0].text!r}", "write info exists NAME")
+            raise script.error(
+                words[0].at, "command 'info'", f"does not know {found[0].text!r}", "write info exists NAME"
+            )
         return str(int(found[1].text.removeprefix("::") in script.variables))
 
     def _all_inputs(self, script: Script, words: list[Word]) -> str:
@@ -234,13 +251,17 @@ class Language:
         return self._handles("port", rows)
 
     def _all_registers(self, script: Script, words: list[Word]) -> str:
-        options = parse(script, words, "-cells -clock_pins -data_pins -output_pins -edge_triggered -level_sensitive -async_pins")
+        options = parse(
+            script, words, "-cells -clock_pins -data_pins -output_pins -edge_triggered -level_sensitive -async_pins"
+        )
         wanted = {"-clock_pins": "clock", "-data_pins": "data", "-output_pins": "output"}
         chosen = [kind for flag, kind in wanted.items() if flag in options.flags]
         cells = self.objects.registers()
         if not chosen:
             return self._handles("cell", cells)
-        return self._handles("pin", [pin for cell in cells for kind in chosen for pin in self.objects.pins_of(cell, kind)])
+        return self._handles(
+            "pin", [pin for cell in cells for kind in chosen for pin in self.objects.pins_of(cell, kind)]
+        )
 
     def _query(self, kind: str) -> Callable[[Script, list[Word]], str]:
         def run(script: Script, words: list[Word]) -> str:
@@ -257,7 +278,9 @@ class Language:
                         continue
                     fits = self.objects.find(kind, item)
                     if not fits and not options.has("-quiet"):
-                        self.notes.add(f"name of a {kind} that the circuit does not have", f"{script.place(word.at)} {item}")
+                        self.notes.add(
+                            f"name of a {kind} that the circuit does not have", f"{script.place(word.at)} {item}"
+                        )
                     rows.update(dict.fromkeys(fits))
             return self._handles(kind, list(rows))
 

@@ -61,7 +61,10 @@ def parse(script: Script, words: list[Word], flags: str = "", keys: str = "") ->
     """Take a command apart.
 
     Args:
-        flags, keys: names of options without and with a value, separated by blanks.
+        script: for messages.
+        words: the command and its words.
+        flags: names of options without a value, separated by blanks.
+        keys: names of options with a value, separated by blanks.
 
     Raises:
         CircuitError: an option is unknown, ambiguous or lacks its value.

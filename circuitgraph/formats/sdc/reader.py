@@ -8,8 +8,8 @@ from circuitgraph.circuit import Circuit
 from circuitgraph.constraints import Constraints
 from circuitgraph.errors import CircuitError, Notes, nearest
 from circuitgraph.files import Source, name_of, read_bytes
-from circuitgraph.formats.sdc.commands import HARMLESS, REFUSED, TABLE, Timing
-from circuitgraph.formats.sdc.exceptions import set_exception
+from circuitgraph.formats.sdc.commands import HARMLESS, REFUSED, Timing
+from circuitgraph.formats.sdc.exceptions import TABLE
 from circuitgraph.formats.sdc.language import Language
 from circuitgraph.formats.sdc.options import parse
 from circuitgraph.formats.sdc.queries import Objects
@@ -45,15 +45,16 @@ def read_sdc(
 
     Source: Synopsys Design Constraints 2.1, the subset that netlist flows write.
     """
-    assert set_exception
     file = name_of(source)
     raw = read_bytes(source)
     if b"\0" in raw:
         line = raw.count(b"\n", 0, raw.index(b"\0")) + 1
         raise CircuitError(f"{file}:{line}", "byte 0", "is no text", "is this an SDC file?")
-    text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\x02", " ")
+    text = (
+        raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\x02", " ")
+    )
     notes = Notes()
-    objects = Objects(circuit, lambda: timing.clock_names())
+    objects = Objects(circuit, lambda: [clock.name for clock in timing.clocks])
     time = library.time_unit if library is not None else DEFAULT_TIME
     capacitance = library.capacitance_unit if library is not None else DEFAULT_CAPACITANCE
     timing = Timing(circuit, objects, notes, time, capacitance)

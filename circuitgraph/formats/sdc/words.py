@@ -26,7 +26,7 @@ ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v"
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a command after substitution, where it began in the file and, of a braced one, where its brace closes."""
+    """A word of a command after substitution, where it began and, of a braced one, where its brace closes."""
 
     text: str
     at: int
@@ -60,8 +60,7 @@ class Script:
 
     def run(self, start: int = 0, stop: int | None = None) -> str:
         """Evaluate the commands between two offsets; the result of the last one."""
-        result, at = self._commands(start, len(self.text) if stop is None else stop, bracket=False)
-        return result
+        return self._commands(start, len(self.text) if stop is None else stop, bracket=False)[0]
 
     def run_body(self, word: Word) -> str:
         """Evaluate a word as a script: the body of ``foreach`` or ``if``."""
@@ -86,7 +85,9 @@ class Script:
                 if words:
                     self.steps += 1
                     if self.steps > MAX_STEPS:
-                        raise self.error(words[0].at, "script", f"runs more than {MAX_STEPS:,} commands", "raise words.MAX_STEPS")
+                        raise self.error(
+                            words[0].at, "script", f"runs more than {MAX_STEPS:,} commands", "raise words.MAX_STEPS"
+                        )
                     result = self.call(self, words)
                     words = []
                 if ended:
@@ -144,7 +145,9 @@ class Script:
             value, at = self._substituted(at, stop, "]" if bracket else "")
             word = Word(value, start)
         if at < stop and not (text[at].isspace() or text[at] in ";\\" or (bracket and text[at] == "]")):
-            raise self.error(at, f"{text[start : at + 10]!r}", "has characters behind its closing sign", "put a blank between")
+            raise self.error(
+                at, f"{text[start : at + 10]!r}", "has characters behind its closing sign", "put a blank between"
+            )
         if expand:
             words += [Word(item, word.at) for item in split_list(word.text)]
         else:
@@ -213,7 +216,9 @@ class Script:
     def set(self, name: str, value: str, at: int) -> str:
         """Give a variable a value."""
         if len(value) > MAX_VALUE:
-            raise self.error(at, f"variable {name!r}", f"grows beyond {MAX_VALUE:,} characters", "raise words.MAX_VALUE")
+            raise self.error(
+                at, f"variable {name!r}", f"grows beyond {MAX_VALUE:,} characters", "raise words.MAX_VALUE"
+            )
         self.variables[name.removeprefix("::")] = value
         return value
 

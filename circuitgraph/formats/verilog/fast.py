@@ -192,6 +192,7 @@ def parse_fast(data: bytes, name: str) -> tuple[list[RawModule], Names, Offsets]
         parser.guarded(parser.finish_ports, [], 0)
     except CircuitError:
         return None
+    module.index = parser.tokens.offset(0)
     names.notes.extend(parser.names.notes)
     return [module], names, Offsets(name, data, shift)
 

@@ -74,18 +74,25 @@ def analysed(shared_data: Shared, design: str) -> Timing:
 
 
 def compare(timing: Timing, golden: Path) -> dict[str, tuple[int, float, float, float, int]]:
-    """Per quantity: values compared, 99th percentile and largest difference in ps, share beyond 1 ps, blank mismatches."""
+    """Per quantity: values, 99th percentile and largest difference in ps, share beyond 1 ps, blank mismatches."""
     text = read_bytes(golden).decode()
     rows = {row[0]: row[1:] for row in csv.reader(io.StringIO(text))}
-    assert tuple(["pin", *rows["pin"]]) == PIN_COLUMNS
-    ours = [row for row in pin_rows(timing)]
+    assert ("pin", *rows["pin"]) == PIN_COLUMNS
+    ours = list(pin_rows(timing))
     known = [(row[1:], rows[row[0]]) for row in ours if row[0] in rows]
     assert len(known) >= len(ours) - 2
     assert all(mine[0] == other[0] for mine, other in known), "endpoint column"
     values = np.array([[_number(a) - _number(b) for a, b in zip(x[1:], y[1:], strict=True)] for x, y in known]) * 1e3
     blank = np.array([[(a == "") != (b == "") for a, b in zip(x[1:], y[1:], strict=True)] for x, y in known])
     found = {}
-    parts = {"late arrival": (0, 1), "early arrival": (2, 3), "late slew": (4, 5), "early slew": (6, 7), "setup": (8,), "hold": (9,)}
+    parts = {
+        "late arrival": (0, 1),
+        "early arrival": (2, 3),
+        "late slew": (4, 5),
+        "early slew": (6, 7),
+        "setup": (8,),
+        "hold": (9,),
+    }
     for name, columns in parts.items():
         part = np.abs(values[:, columns])
         part = part[~np.isnan(part)]

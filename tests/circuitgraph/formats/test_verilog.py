@@ -683,6 +683,7 @@ def test_library_that_names_its_supply_pins() -> None:
 
 def test_names_that_are_words_of_system_verilog_only() -> None:
     circuit = text(
-        "module top(input bind, output final); wire alias; INV class(.A(bind), .Y(alias)); INV u(.A(alias), .Y(final)); endmodule"
+        "module top(input bind, output final); wire alias; INV class(.A(bind), .Y(alias));\n"
+        "INV u(.A(alias), .Y(final)); endmodule"
     )
     assert pins(circuit, "class") == {"A": "bind", "Y": "alias"}
