@@ -58,6 +58,8 @@ def read_spef(source: Source) -> Parasitics:
     """
     data = read_bytes(source)
     name = name_of(source)
+    if not data.strip():
+        raise CircuitError(name, "file", "holds blanks only", "check how it was written")
     if len(data) >= FAST_FROM:
         from circuitgraph.formats.spef_fast import entries_fast
 

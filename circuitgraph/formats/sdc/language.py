@@ -9,10 +9,10 @@ from circuitgraph.circuit import Direction
 from circuitgraph.errors import Notes, nearest
 from circuitgraph.formats.sdc.expressions import truth
 from circuitgraph.formats.sdc.options import expression, parse, to_number
-from circuitgraph.formats.sdc.queries import MARK, Objects, handle, unhandled
+from circuitgraph.formats.sdc.queries import Objects, handle, unhandled
 from circuitgraph.formats.sdc.words import Script, Word, join_list, split_list
 
-DESIGN = f"{MARK}design:0"
+DESIGN = handle("design", 0)
 """The object that ``current_design`` gives."""
 
 

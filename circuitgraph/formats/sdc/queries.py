@@ -20,15 +20,15 @@ KINDS = ("port", "pin", "net", "cell", "clock")
 
 def handle(kind: str, row: int) -> str:
     """The text that stands for an object."""
-    return f"{MARK}{kind}:{row}"
+    return f"{MARK}{kind}:{row}{MARK}"
 
 
 def unhandled(text: str) -> tuple[str, int] | None:
     """Kind and row of an object's text, or None for a plain word."""
     if not text.startswith(MARK):
         return None
-    kind, _, row = text[1:].partition(":")
-    return kind, int(row)
+    found = re.fullmatch(f"{MARK}([a-z]+):([0-9]+){MARK}", text)  # what the file writes behind a handle spoils it
+    return (found[1], int(found[2])) if found else None
 
 
 def pattern(text: str) -> re.Pattern[str]:

@@ -108,7 +108,7 @@ class Script:
         """Skip blanks and joined line ends, not line ends."""
         text = self.text
         while at < stop:
-            if text[at] in " \t\r\f\v":
+            if text[at] != "\n" and text[at].isspace():  # every blank that ends a word, or none moves on
                 at += 1
             elif text[at] == "\\" and text[at + 1 : at + 2] == "\n":
                 at += 2

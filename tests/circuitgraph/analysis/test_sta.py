@@ -15,6 +15,7 @@ from circuitgraph.analysis.sta import Timing, analyse
 from circuitgraph.analysis.sta_checks import Check
 from circuitgraph.analysis.sta_constants import program_of, senses_of, value_of
 from circuitgraph.analysis.sta_gating import operands
+from circuitgraph.analysis.sta_loads import net_loads
 from circuitgraph.analysis.sta_output import PIN_COLUMNS, csv_text, endpoint_rows, pin_rows, place_names
 from circuitgraph.analysis.sta_paths import worst_paths
 from circuitgraph.analysis.sta_planes import separations, widest_gap
@@ -50,6 +51,17 @@ SMALL = """library (s) { time_unit : "1ns"; capacitive_load_unit (1, pf);
   pin (Z) { direction : output; function : "A & B";
   timing () { related_pin : "A"; timing_sense : positive_unate; %(buf)s }
   timing () { related_pin : "B"; timing_sense : positive_unate; %(inv)s } } }
+ cell (ANDN) { pin (A) { direction : input; capacitance : 0.01; } pin (B) { direction : input; capacitance : 0.01; }
+  pin (Z) { direction : output; function : "!A & B";
+  timing () { related_pin : "A"; timing_sense : negative_unate; %(buf)s }
+  timing () { related_pin : "B"; timing_sense : positive_unate; %(inv)s } } }
+ cell (LAT) { latch (IQ, IQN) { enable : "G"; data_in : "D"; }
+  pin (G) { direction : input; clock : true; capacitance : 0.01; }
+  pin (D) { direction : input; capacitance : 0.01;
+   timing () { related_pin : "G"; timing_type : setup_falling; %(setup)s } }
+  pin (Q) { direction : output; function : "IQ";
+   timing () { related_pin : "D"; timing_sense : positive_unate; %(buf)s }
+   timing () { related_pin : "G"; timing_type : rising_edge; %(buf)s } } }
  cell (TIE) { pin (Z) { direction : output; function : "1"; } }
  cell (FF) { ff (IQ, IQN) { clocked_on : "CK"; next_state : "D"; clear : "!RN"; }
   pin (CK) { direction : input; clock : true; capacitance : 0.01; }
@@ -206,6 +218,42 @@ def test_clock_gating_by_hand(small: Library) -> None:
     timing = timing_of(small, netlist, CLOCK + "set_input_delay 1.5 -clock ck en\nset_clock_uncertainty 0.1 ck")
     assert slack(timing, "u/B", Check.GATING_SETUP) == pytest.approx(10 - 0.1 - 1.5)
     assert slack(timing, "u/B", Check.GATING_HOLD) == pytest.approx(1.5 - (5 + 0.1))
+
+
+def test_an_inverted_clock_opens_the_gate_while_it_is_low(small: Library) -> None:
+    netlist = """module t (ck, en, d, q); input ck, en, d; output q; wire g;
+    ANDN u (.A(ck), .B(en), .Z(g)); FF f (.CK(g), .D(d), .RN(d), .Q(q)); endmodule"""
+    timing = timing_of(small, netlist, CLOCK + "set_input_delay 1.5 -clock ck en\n")
+    assert slack(timing, "u/B", Check.GATING_SETUP) == pytest.approx(5 - 1.5)
+    assert slack(timing, "u/B", Check.GATING_HOLD) == pytest.approx(1.5 + 10)
+
+
+def test_a_latch_is_an_endpoint_and_launches_when_it_opens(small: Library) -> None:
+    netlist = "module t (g, d, q); input g, d; output q; LAT l (.G(g), .D(d), .Q(q)); endmodule"
+    sdc = "create_clock -name ck -period 10 [get_ports g]\nset_propagated_clock ck\nset_input_delay 3 -clock ck d\n"
+    timing = timing_of(small, netlist, sdc)
+    np.testing.assert_allclose(at(timing, "l/Q"), [1.0] * 4)
+    assert slack(timing, "l/D", Check.SETUP) == pytest.approx(5 - 0.4 - 3)
+
+
+def test_loads_of_annotated_nets(small: Library) -> None:
+    netlist = "module t (a, y, z); input a; output y, z; BUF u (.A(a), .Z(y)); BUF v (.A(y), .Z(z)); endmodule"
+    circuit = read_verilog(io.BytesIO(netlist.encode()), library=small)
+    assert isinstance(circuit, Circuit)
+    net = circuit.find_net("y")
+    capacitance = np.zeros(circuit.num_nets)
+    capacitance[net] = 0.03e-12
+    wires = Wires("spef", capacitance, np.zeros(circuit.num_nets), None, capacitance > 0)
+    text = b"create_clock -name v -period 9\nset_load 0.002 [get_ports y]\n"
+    constraints = read_sdc(io.BytesIO(text), circuit, small)
+    prepared = prepare(circuit, small, constraints)
+    assert net_loads(prepared, wires)[net, 0] == pytest.approx(0.012e-12)
+    assert net_loads(prepared, wires, port_load_hides_wire=False)[net, 0] == pytest.approx(0.042e-12)
+    listed = np.ones(circuit.num_pins + circuit.num_ports, np.bool_)
+    listed[circuit.find_pin("v/A")] = False
+    plain = prepare(circuit, small, read_sdc(io.BytesIO(b"create_clock -name v -period 9"), circuit, small))
+    assert net_loads(plain, wires)[net, 0] == pytest.approx(0.04e-12)
+    assert net_loads(plain, wires, listed=listed)[net, 0] == pytest.approx(0.03e-12)
 
 
 def test_pessimism_of_the_common_clock_path_is_credited(small: Library) -> None:
