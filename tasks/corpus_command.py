@@ -49,14 +49,34 @@ def _verify(folder: Path) -> dict[str, Any]:
 
 
 def _rebuild(options: argparse.Namespace, say: Say) -> dict[str, Any]:
-    from tasks.corpus_recipe import rebuild, verify
+    from tasks.corpus_recipe import rebuild, verify, write_manifest
 
     if not options.output:
         raise CircuitError("-o", "option", "says where rebuild writes", "give -o FOLDER")
     folder = Path(options.output)
     rebuild(folder, progress=say)
+    _train_models(folder, say)
+    write_manifest(folder)
     faults = verify(folder)
     if faults:
         raise CircuitError(str(folder), "rebuilt corpus", f"differs from its own MANIFEST: {faults[0]}", "please report it")
     text = f"{folder}: rebuilt; compare with diff -r data {folder}"
     return {"folder": str(folder), "text": text}
+
+
+def _train_models(folder: Path, say: Say) -> None:
+    """Make the shipped encoders again from the rebuilt corpus; the same bits on the same kind of machine."""
+    import shutil
+    import tempfile
+
+    from encoders.checkpoint import paths_of
+    from tasks.training import default_pretraining, run_pretraining
+
+    (folder / "models").mkdir(exist_ok=True)
+    for view in ("logic", "timing"):
+        recipe = default_pretraining(view)
+        part = recipe.data.model_copy(update={"folder": str(folder.resolve())})
+        with tempfile.TemporaryDirectory() as place:
+            run_pretraining(recipe.model_copy(update={"data": part}), place, say)
+            for file in paths_of(Path(place) / "checkpoints" / "encoder"):
+                shutil.copyfile(file, folder / "models" / file.name.replace("encoder", view))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers of two threads each starve each other
 import shutil
 import tarfile
 from collections.abc import Callable

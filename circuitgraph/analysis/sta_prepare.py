@@ -175,6 +175,8 @@ def _endpoints(arcs: Arcs, checks: Arcs, nodes: Nodes, constant: BoolArray, open
 
 
 def _launches(arcs: Arcs, library: Library) -> BoolArray:
+    if not len(library.arc_timing):
+        return np.zeros(len(arcs), np.bool_)
     timing = library.arc_timing[arcs.library_arc]
     return np.asarray((arcs.library_arc >= 0) & np.isin(timing, (TimingType.RISING_EDGE, TimingType.FALLING_EDGE)))
 

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from circuitgraph.analysis.pin_capacitance import pin_capacitance
 from circuitgraph.analysis.sta import Timing, analyse
-from circuitgraph.analysis.sta_prepare import Prepared, prepare
+from circuitgraph.analysis.sta_prepare import Prepared, place_capacitances, prepare
 from circuitgraph.analysis.wires import Wires, spef_wires
 from circuitgraph.circuit import Circuit
 from circuitgraph.formats import read
@@ -48,7 +47,7 @@ class TimingInputs:
     @cached_property
     def pin_capacitance(self) -> FloatArray:
         """F of each pin and terminal, rise and fall, [P + T, 2]."""
-        return pin_capacitance(self.prepared)
+        return np.ascontiguousarray(place_capacitances(self.circuit, self.library, self.prepared.rows)[:, :2])
 
     @cached_property
     def nets(self) -> LongArray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from circuitgraph.analysis.sta import Timing
+from circuitgraph.analysis.sta import Timing, listed_places
 from circuitgraph.analysis.sta_output import summary as analysis_summary
 from circuitgraph.analysis.wires import Wires, spef_wires, zero_wires
 from circuitgraph.checks import check
@@ -36,6 +36,7 @@ class Chosen:
     said: list[str] = field(default_factory=list)
     unmatched: dict[str, int] = field(default_factory=dict)
     default_wire_load: bool = False
+    listed: Any = None
 
 
 def predict_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def predict_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
     if options.block_size is not None:
         ranges = order_ranges(len(inputs.prepared.order), options.block_size)
     timing = inputs.analyse(
-        chosen.wires, chosen.delay_model, default_wire_load=chosen.default_wire_load, blocks=ranges
+        chosen.wires, chosen.delay_model, default_wire_load=chosen.default_wire_load, listed=chosen.listed, blocks=ranges
     )
     seconds = round(time.monotonic() - began, 3)
     summary = summary_of(inputs, timing, chosen, seconds)
@@ -128,6 +129,7 @@ def _spef(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
     wires = spef_wires(resolved, inputs.circuit, inputs.pin_capacitance)
     has_resistance = bool((wires.resistance > 0).any())
     chosen = Chosen(wires, "spef", "elmore" if has_resistance else "lumped_cap", default_wire_load=True)
+    chosen.listed = listed_places(resolved, inputs.circuit)
     chosen.said.append(f"wires: SPEF; {report.matched:,} of {report.nets:,} nets with a driver and a load have parasitics")
     chosen.unmatched = {"nets_without_parasitics": report.nets - report.matched, "unknown_nets": report.num_unknown}
     chosen.unmatched["unknown_pins"] = report.num_unknown_nodes

@@ -320,6 +320,7 @@ PREDICT_CASES = {
     "over the limit": Case(PREDICT, limit="400"),
     "unknown cell type": Case(PREDICT, edits=(append(UNKNOWN),)),
     "unknown cell type as black box": Case(PREDICT + " --black-box", 0, (append(UNKNOWN),), ("out",)),
+    "nothing but black boxes": Case(PREDICT + " --black-box", 0, (write("small.lib", "library (l) {}\n"),), ("out",)),
     "loop": Case(PREDICT, edits=(append(LOOP),)),
     "loop broken": Case(PREDICT + " --break-loops", 0, (append(LOOP),), ("out",)),
     "undriven": Case(PREDICT, 0, (append(UNDRIVEN),), ("out",)),
