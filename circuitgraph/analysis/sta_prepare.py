@@ -190,9 +190,9 @@ def _unclocked(circuit: Circuit, constraints: Constraints) -> IntArray:
 
 
 def _corners(circuit: Circuit, library: Library, rows: IntArray, nodes: Nodes) -> ByteArray:
-    by_type = (
-        np.where(rows >= 0, library.corner[rows], 0) if len(rows) and len(library.corner) else np.zeros(0, np.int32)
-    )
+    by_type = np.zeros(len(rows), np.int32)
+    if len(library.corner):
+        by_type = np.where(rows >= 0, library.corner[rows], 0)
     by_place = np.zeros(circuit.num_pins + circuit.num_ports, np.int8)
     if circuit.num_cells:
         by_place[: circuit.num_pins] = by_type[circuit.cell_type[circuit.pin_cell]]
