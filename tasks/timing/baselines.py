@@ -127,9 +127,16 @@ class FanOut(ZeroWires):
         return {}, {"fan_out": [model.c0, model.c1, model.r0, model.r1]}
 
     @classmethod
-    def from_state(cls, tensors: Mapping[str, Any], about: Mapping[str, Any]) -> FanOut:
-        """From its coefficients."""
-        return cls(FanOutModel(*map(float, about["fan_out"])))
+    def from_state(cls, tensors: Mapping[str, Any], about: Mapping[str, Any], place: str = "checkpoint") -> FanOut:
+        """From its coefficients.
+
+        Raises:
+            CircuitError: they are not four finite numbers.
+        """
+        values = about.get("fan_out")
+        if not isinstance(values, list) or len(values) != 4 or not np.isfinite(np.array(values, np.float64)).all():
+            raise CircuitError(place, "checkpoint", f"holds no fan-out row (fan_out is {values!r})", "copy its .json again")
+        return cls(FanOutModel(*map(float, values)))
 
 
 def net_labels(example: Example) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:

@@ -75,11 +75,15 @@ class TimingInputs:
 
 @dataclass(frozen=True, eq=False)
 class TimingLabels:
-    """What extraction gives: farads and ohms of each net (NaN where it gives none), and the wires themselves."""
+    """What extraction gives: farads and ohms of each net (NaN where it gives none), and the wires themselves.
+
+    ``cache`` holds what is computed from them: it must never lie on the inputs, which models see.
+    """
 
     capacitance: FloatArray
     resistance: FloatArray
     wires: Wires
+    cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 def read_inputs(

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -147,8 +148,10 @@ class LearnedWires:
 
         Embedding of the driver pin, mean of those of the sinks, stem of the driver pin, log fan-out, log cells - 6.
         """
-        key = f"context {id(self.encoder)}"
-        if key not in inputs.view_cache:
+        contexts = inputs.view_cache.setdefault("contexts", WeakKeyDictionary())
+        state = [parameter._version for parameter in self.encoder.parameters()]
+        kept, context = contexts.get(self.encoder, (None, None))
+        if kept != state:
             data = to_data(inputs.view)
             with torch.no_grad():
                 stem = self.encoder.eval().stem(data)
@@ -157,9 +160,10 @@ class LearnedWires:
             fan_out = torch.from_numpy(np.log(inputs.fan_out)).float()[:, None]
             size = torch.full((len(driver), 1), float(np.log(max(1, inputs.circuit.num_cells)) - 6.0))
             own, before = nodes.index_select(0, driver), stem.index_select(0, driver)
-            inputs.view_cache[key] = torch.cat([own, sink_mean(inputs.view, inputs, nodes), before, fan_out, size], dim=1)
-        cached: Tensor = inputs.view_cache[key]
-        return cached
+            context = torch.cat([own, sink_mean(inputs.view, inputs, nodes), before, fan_out, size], dim=1)
+            contexts[self.encoder] = (state, context)
+        found: Tensor = context
+        return found
 
     def wires(self, inputs: TimingInputs) -> Wires:
         """Wires of a design; its labels are not read."""
@@ -194,7 +198,7 @@ class LearnedWires:
         encoder = build_encoder(own["encoder"], about, place)
         try:
             model = cls(encoder, about, int(about["seed"]))
-            model.row = FanOut.from_state({}, about)
+            model.row = FanOut.from_state({}, about, place)
         except KeyError as error:
             raise CircuitError(place, "checkpoint", f"lacks {error} in its JSON", "copy its .json again") from None
         except (TypeError, ValueError):
