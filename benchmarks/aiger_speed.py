@@ -36,7 +36,9 @@ def generate(path: Path, ands: int, seed: int = 1) -> None:
     rng = np.random.default_rng(seed)
     own = 2 * (INPUTS + 1 + np.arange(ands))
     reach = np.minimum(own // 2 - 1, WINDOW)
-    operands = [own - 2 * (1 + (rng.random(ands) * reach).astype(np.int64)) + rng.integers(0, 2, ands) for _ in range(2)]
+    operands = [
+        own - 2 * (1 + (rng.random(ands) * reach).astype(np.int64)) + rng.integers(0, 2, ands) for _ in range(2)
+    ]
     triples = np.stack([own, np.maximum(*operands), np.minimum(*operands)], axis=1)
     outputs = "".join(f"{2 * (INPUTS + ands - row)}\n" for row in range(OUTPUTS))
     path.write_bytes(f"aig {INPUTS + ands} {INPUTS} 0 {OUTPUTS} {ands}\n{outputs}".encode() + _encode_deltas(triples))
@@ -107,7 +109,11 @@ def abc(path: str) -> dict[str, float] | None:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     found = re.search(r"and\s*=\s*(\d+)", done.stdout)
     nodes = int(found[1]) if found else -1
-    return {"seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, "megabytes": float("nan"), "nodes": nodes}
+    return {
+        "seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "megabytes": float("nan"),
+        "nodes": nodes,
+    }
 
 
 def main() -> None:
@@ -120,7 +126,9 @@ def main() -> None:
     if options.child:
         child(*options.child)
         return
-    print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}\n")
+    print(
+        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}\n"
+    )
     print("| ANDs | reader | CPU s | MB above imports | nodes or edges kept |\n|--:|---|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:
         for ands in options.ands:
@@ -137,7 +145,9 @@ def main() -> None:
                         runs.append(json.loads(done.stdout))
                 if runs:
                     best = min(runs, key=lambda run: run["seconds"])
-                    print(f"| {ands:,} | {name} | {best['seconds']:.2f} | {best['megabytes']:.0f} | {best['nodes']:,} |")
+                    print(
+                        f"| {ands:,} | {name} | {best['seconds']:.2f} | {best['megabytes']:.0f} | {best['nodes']:,} |"
+                    )
                 else:
                     print(f"| {ands:,} | {name} | failed or not installed | | |")
             found = abc(str(path))

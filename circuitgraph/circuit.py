@@ -308,7 +308,7 @@ class Circuit:
             column = getattr(self, name)
             if column is not None and len(column) != length:
                 raise ValueError(f"column {name} has {len(column)} rows, not {length}")
-        if cells and not (0 <= self.cell_type.min() and self.cell_type.max() < len(self.types)):
+        if cells and not (self.cell_type.min() >= 0 and self.cell_type.max() < len(self.types)):
             raise ValueError("cell_type points outside types")
         if self.pin_start[0] or self.pin_start[-1] != pins:
             raise ValueError("pin_start does not span the pins")
@@ -316,7 +316,7 @@ class Circuit:
         if cells and (np.diff(self.pin_start) != arity[self.cell_type]).any():
             raise ValueError("pin_start does not fit the ports of the types")
         for column in (self.pin_net, self.port_net, self.alias_net):
-            if len(column) and not (-1 <= column.min() and column.max() < nets):
+            if len(column) and not (column.min() >= -1 and column.max() < nets):
                 raise ValueError("a net index points outside the nets")
 
     # -- sizes ---------------------------------------------------------------------------------
@@ -421,7 +421,9 @@ class Circuit:
         """Input pins and circuit outputs that read each net, int32 [N]; inouts and unknown pins count."""
         pins = self.pin_net[(self.pin_direction != Direction.OUTPUT) & (self.pin_net >= 0)]
         ports = self.port_net[(self.port_direction != Direction.INPUT) & (self.port_net >= 0)]
-        return (np.bincount(pins, minlength=self.num_nets) + np.bincount(ports, minlength=self.num_nets)).astype(np.int32)
+        return (np.bincount(pins, minlength=self.num_nets) + np.bincount(ports, minlength=self.num_nets)).astype(
+            np.int32
+        )
 
     @cached_property
     def is_sequential(self) -> BoolArray:
@@ -585,7 +587,9 @@ def _net_keys(circuit: Circuit) -> list[str]:
                 continue
             cell_type = circuit.types[circuit.cell_type[cell]]
             fan_in = [int(start[cell]) + port for port in cell_type.inputs]
-            missing = [int(circuit.pin_net[p]) for p in fan_in if circuit.pin_net[p] >= 0 and not keys[circuit.pin_net[p]]]
+            missing = [
+                int(circuit.pin_net[p]) for p in fan_in if circuit.pin_net[p] >= 0 and not keys[circuit.pin_net[p]]
+            ]
             if missing and at not in opened:
                 opened.add(at)
                 stack.extend(missing)
@@ -594,7 +598,9 @@ def _net_keys(circuit: Circuit) -> list[str]:
             for p in fan_in:
                 sign = "!" if inverted is not None and inverted[p] else ""
                 slot = cell_type.slots[circuit.pin_port[p]]
-                parts.append(f"{slot}{sign}{keys[circuit.pin_net[p]] or 'loop'}" if circuit.pin_net[p] >= 0 else f"{slot}-")
+                parts.append(
+                    f"{slot}{sign}{keys[circuit.pin_net[p]] or 'loop'}" if circuit.pin_net[p] >= 0 else f"{slot}-"
+                )
             parts = [cell_type.name, cell_type.ports[circuit.pin_port[pin]].name, *sorted(parts)]
             keys[at] = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:24]
             stack.pop()

@@ -88,7 +88,9 @@ class Corpus:
             place = f"{MANIFEST}:{number}"
             missing = [name for name in wanted if row.get(name) is None]
             if missing:
-                raise CircuitError(place, f"column {missing[0]!r}", "is missing", f"the columns are {', '.join(wanted)}")
+                raise CircuitError(
+                    place, f"column {missing[0]!r}", "is missing", f"the columns are {', '.join(wanted)}"
+                )
             entry = Entry(*(row[name] for name in wanted))
             if ".." in Path(entry.file).parts or Path(entry.file).is_absolute():
                 raise CircuitError(place, f"file {entry.file!r}", "leaves the corpus", "name files inside the folder")
@@ -99,7 +101,10 @@ class Corpus:
                 first = split_of.setdefault(entry.family, entry.split)
                 if first != entry.split:
                     raise CircuitError(
-                        place, f"family {entry.family!r}", f"is in {first} and in {entry.split}", "keep a family in one split"
+                        place,
+                        f"family {entry.family!r}",
+                        f"is in {first} and in {entry.split}",
+                        "keep a family in one split",
                     )
             found.append(entry)
         return found
@@ -258,6 +263,9 @@ def shipped_folder() -> Path:
     folder = Path(named) if named else Path(circuitgraph.__file__).resolve().parents[1] / "data"
     if not (folder / MANIFEST).is_file():
         raise CircuitError(
-            str(folder), "shipped corpus", f"has no {MANIFEST} here", "work in a clone, or set CIRCUITGRAPH_DATA to its data folder"
+            str(folder),
+            "shipped corpus",
+            f"has no {MANIFEST} here",
+            "work in a clone, or set CIRCUITGRAPH_DATA to its data folder",
         )
     return folder

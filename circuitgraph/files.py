@@ -83,7 +83,9 @@ def read_bytes(source: Source, limit: int | None = None) -> bytes:
 
 
 def _over_limit(name: str, limit: int) -> CircuitError:
-    return CircuitError(name, "file", f"holds more than {limit:,} bytes", "raise CIRCUITGRAPH_MAX_BYTES if you trust it")
+    return CircuitError(
+        name, "file", f"holds more than {limit:,} bytes", "raise CIRCUITGRAPH_MAX_BYTES if you trust it"
+    )
 
 
 def _decompressed(raw: bytes, name: str, limit: int) -> bytes:
@@ -95,7 +97,7 @@ def _decompressed(raw: bytes, name: str, limit: int) -> bytes:
     elif raw[:6] == b"\xfd7zXZ\x00":
         import lzma
 
-        stream = cast("IO[bytes]", lzma.LZMAFile(io.BytesIO(raw)))
+        stream = cast("IO[bytes]", lzma.LZMAFile(io.BytesIO(raw)))  # noqa: SIM115 - in memory
     elif raw[:4] == b"\x28\xb5\x2f\xfd":
         try:
             import zstandard

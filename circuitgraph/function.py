@@ -59,7 +59,7 @@ class Function:
         program = tuple(program)
         inputs = tuple(sorted({step for step in program if isinstance(step, int)}))
         if len(inputs) > MAX_TABLE_INPUTS:
-            _run(program, {port: 0 for port in inputs}, 1)
+            _run(program, dict.fromkeys(inputs, 0), 1)
             return cls(inputs, None, program)
         full = (1 << (1 << len(inputs))) - 1
         values = {port: variable_table(place, len(inputs)) for place, port in enumerate(inputs)}
@@ -128,7 +128,9 @@ class Function:
             if row >> place & 1:
                 continue
             if any(
-                values.get(other, 2) not in {2, row >> spot & 1} for spot, other in enumerate(self.inputs) if spot != place
+                values.get(other, 2) not in {2, row >> spot & 1}
+                for spot, other in enumerate(self.inputs)
+                if spot != place
             ):
                 continue
             low, high = self.table >> row & 1, self.table >> (row | 1 << place) & 1

@@ -34,5 +34,5 @@ def _set_cache_folder() -> None:
     """Point numba at the user's cache folder when the package folder cannot be written."""
     if "NUMBA_CACHE_DIR" in os.environ or os.access(Path(__file__).parent, os.W_OK):
         return
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     os.environ["NUMBA_CACHE_DIR"] = str(Path(home) / "circuitgraph" / "numba")

@@ -45,9 +45,9 @@ def split_bit(text: str) -> tuple[str, int]:
     if text.endswith("]") and not text.endswith("\\]"):
         base, bracket, digits = text[:-1].rpartition("[")
         digits_only = digits.removeprefix("-")
-        if bracket and base and not base.endswith("\\") and digits_only.isascii() and digits_only.isdigit():
-            if len(digits_only) < 10:
-                return base, int(digits)
+        is_number = digits_only.isascii() and digits_only.isdigit() and len(digits_only) < 10
+        if bracket and base and not base.endswith("\\") and is_number:
+            return base, int(digits)
     return text, NO_BIT
 
 

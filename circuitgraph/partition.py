@@ -8,6 +8,7 @@ frontier) and releases state whose last reader has passed. Source: the idea of c
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,7 +59,7 @@ class Blocks:
     def ranges(self) -> list[tuple[int, int]]:
         """(start, stop) of each block in ``order``."""
         edges = self.start.tolist()
-        return list(zip(edges[:-1], edges[1:], strict=True))
+        return list(itertools.pairwise(edges))
 
     @cached_property
     def peak_alive(self) -> int:
@@ -117,4 +118,6 @@ def partition_order(
     by_last = np.argsort(last, kind="stable")
     release_start = np.zeros(blocks + 1, np.int64)
     np.cumsum(np.bincount(last, minlength=blocks), out=release_start[1:])
-    return Blocks(order, start, frontier_start, pairs % max(nodes, 1), release_start, by_last)
+    frontier = (pairs % max(nodes, 1)).astype(np.int64)
+    start = start.astype(np.int64)
+    return Blocks(np.asarray(order, np.int64), start, frontier_start, frontier, release_start, by_last.astype(np.int64))

@@ -34,7 +34,9 @@ def require(program: str) -> str:
     found = find(program)
     if found is None:
         package = PACKAGE_OF.get(program, program)
-        raise CircuitError("system", f"program {program!r}", "is not installed", f"apt-get install {package}, or make tools")
+        raise CircuitError(
+            "system", f"program {program!r}", "is not installed", f"apt-get install {package}, or make tools"
+        )
     return found
 
 

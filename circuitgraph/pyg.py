@@ -107,10 +107,12 @@ def collate(graphs: Sequence[CircuitData]) -> CircuitData:
     first = graphs[0]
     for graph in graphs:
         if set(graph.keys()) != set(first.keys()):
-            odd = sorted(set(graph.keys()) ^ set(first.keys()))[0]
+            odd = min(set(graph.keys()) ^ set(first.keys()))
             raise CircuitError("batch", f"attribute {odd!r}", "is in one graph and not in another", "build both alike")
         if graph.view_name != first.view_name:
-            raise CircuitError("batch", "view", f"must be one, not {first.view_name!r} and {graph.view_name!r}", "batch each alone")
+            raise CircuitError(
+                "batch", "view", f"must be one, not {first.view_name!r} and {graph.view_name!r}", "batch each alone"
+            )
     batch: CircuitData = Batch.from_data_list(list(graphs))
     return batch
 
@@ -244,7 +246,7 @@ def to_hetero(data: CircuitData, relations: Sequence[str]) -> HeteroData:
         hetero[kinds[number]].node = rows
     source, target = data.edge_index
     key = torch.stack([data.node_kind[source], data.edge_relation, data.node_kind[target]], dim=1)
-    for row in key.unique(dim=0).tolist():
+    for row in np.unique(key.numpy(), axis=0).tolist():
         edges = (key == torch.tensor(row)).all(dim=1).nonzero().flatten()
         name = (kinds[row[0]], relations[row[1]], kinds[row[2]])
         hetero[name].edge_index = torch.stack([local[source[edges]], local[target[edges]]])
@@ -257,7 +259,7 @@ class EpochLoader:
 
     The epoch's permutation is packed greedily: a batch closes before the graph that would exceed the node
     budget; a graph above the budget is a batch alone. Rank r of w takes ``[r::w]`` of every global batch.
-    Source: the protocol of research/ecosystem.md section 4.
+    Derived here: with the whole state in (epoch, position), a resumed run sees the batches of an uninterrupted one.
 
     Args:
         graphs: what is batched.
@@ -274,7 +276,9 @@ class EpochLoader:
 
     def batches(self, epoch: int) -> list[list[int]]:
         """Rows of each batch of an epoch."""
-        order = np.random.Generator(np.random.Philox(key=seed_of(self.seed, epoch, "order"))).permutation(len(self.graphs))
+        order = np.random.Generator(np.random.Philox(key=seed_of(self.seed, epoch, "order"))).permutation(
+            len(self.graphs)
+        )
         found: list[list[int]] = []
         room = 0
         for row in order.tolist():

@@ -156,7 +156,12 @@ def _named_tables() -> list[tuple[str, int, int]]:
     shapes += [(2, 2, 2), (3, 3), (4, 2), (3, 2, 1), (2, 2, 1, 1)]
     for shape in shapes:
         digits = "".join(map(str, shape))
-        for prefix, inner_and, inverted in (("ao", True, False), ("aoi", True, True), ("oa", False, False), ("oai", False, True)):
+        for prefix, inner_and, inverted in (
+            ("ao", True, False),
+            ("aoi", True, True),
+            ("oa", False, False),
+            ("oai", False, True),
+        ):
             found.append((prefix + digits, *_groups(shape, inner_and, inverted)))
     return found
 
@@ -175,8 +180,7 @@ def _classes() -> tuple[tuple[str, ...], dict[tuple[int, int], str]]:
         if len(support(table, 3)) == 3 and permutation_class(table, 3) == table and (table, 3) not in by_class:
             by_class[table, 3] = f"f3_{table:02x}"
             kinds.append(by_class[table, 3])
-    for inputs in range(4, MAX_TABLE_INPUTS + 1):
-        kinds.append(f"lut{inputs}")
+    kinds += [f"lut{inputs}" for inputs in range(4, MAX_TABLE_INPUTS + 1)]
     kinds += ["and_wide", "nand_wide", "or_wide", "nor_wide", "xor_wide", "xnor_wide"]
     return tuple(kinds), by_class
 

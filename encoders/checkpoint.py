@@ -67,10 +67,14 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     weights, note = paths_of(path)
     about = _read_json(read_bytes(note), note.name)
     if not isinstance(about, dict) or "format_version" not in about:
-        raise CircuitError(note.name, "file", "is no checkpoint of circuitgraph", "name one that pretrain or finetune wrote")
+        raise CircuitError(
+            note.name, "file", "is no checkpoint of circuitgraph", "name one that pretrain or finetune wrote"
+        )
     if about["format_version"] != FORMAT_VERSION:
         found = about["format_version"]
-        raise CircuitError(note.name, "checkpoint", f"must have format version {FORMAT_VERSION}, not {found}", "train it again")
+        raise CircuitError(
+            note.name, "checkpoint", f"must have format version {FORMAT_VERSION}, not {found}", "train it again"
+        )
     for key, wanted, what in (
         ("vocabulary", vocabulary_hash(), "vocabulary"),
         ("view_version", VIEW_VERSION, "view version"),
@@ -78,7 +82,10 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if about.get(key) != wanted:
             found = str(about.get(key))[:12]
             raise CircuitError(
-                note.name, "checkpoint", f"has {what} {found}, this package {str(wanted)[:12]}", "train it again with this version"
+                note.name,
+                "checkpoint",
+                f"has {what} {found}, this package {str(wanted)[:12]}",
+                "train it again with this version",
             )
     raw = read_bytes(weights)
     check_header(raw, weights.name)
@@ -101,7 +108,10 @@ def check_header(raw: bytes, place: str) -> dict[str, tuple[str, list[int]]]:
     size = int.from_bytes(raw[:8], "little")
     if not 2 <= size <= HEADER_LIMIT:
         raise CircuitError(
-            place, f"header of {size:,} bytes", f"must have 2 to {HEADER_LIMIT:,}", "is this a weights file of circuitgraph?"
+            place,
+            f"header of {size:,} bytes",
+            f"must have 2 to {HEADER_LIMIT:,}",
+            "is this a weights file of circuitgraph?",
         )
     if len(raw) < 8 + size:
         raise CircuitError(place, "header", f"ends after {len(raw) - 8:,} of {size:,} bytes", "copy the file again")
@@ -144,7 +154,9 @@ def load_encoder(path: str | Path) -> tuple[Any, dict[str, Any]]:
     """
     tensors, about = load(path)
     if about.get("kind") != "encoder":
-        raise CircuitError(Path(path).name, "checkpoint", f"holds a {about.get('kind')}, not an encoder", "give an encoder's")
+        raise CircuitError(
+            Path(path).name, "checkpoint", f"holds a {about.get('kind')}, not an encoder", "give an encoder's"
+        )
     return build_encoder(tensors, about, Path(path).name), about
 
 

@@ -102,7 +102,9 @@ def refuse_unknown(subject: str, make: Callable[..., Any], config: Mapping[str, 
     known = list(signature(make).parameters)[1:]
     for key in config:
         if key not in known:
-            raise CircuitError("recipe", subject, f"takes no {key!r}", nearest(key, known, f"it takes {', '.join(known)}"))
+            raise CircuitError(
+                "recipe", subject, f"takes no {key!r}", nearest(key, known, f"it takes {', '.join(known)}")
+            )
 
 
 def make_encoder(name: str, schema: Schema, seed: int = 0, **config: Any) -> Any:
@@ -112,7 +114,9 @@ def make_encoder(name: str, schema: Schema, seed: int = 0, **config: Any) -> Any
         CircuitError: the name or an argument is unknown.
     """
     if name not in ENCODERS:
-        raise CircuitError("recipe", f"encoder {name!r}", "is unknown", nearest(name, ENCODERS, f"use {', '.join(ENCODERS)}"))
+        raise CircuitError(
+            "recipe", f"encoder {name!r}", "is unknown", nearest(name, ENCODERS, f"use {', '.join(ENCODERS)}")
+        )
     make = resolve(ENCODERS[name])
     refuse_unknown(f"encoder {name!r}", make, config)
     state = torch.random.get_rng_state()

@@ -128,9 +128,7 @@ def _swept(
     return out
 
 
-def _sweep_block(
-    gate: Tensor, drive: Tensor, weight: Tensor, block: tuple[np.ndarray, ...], out: Tensor
-) -> Tensor:
+def _sweep_block(gate: Tensor, drive: Tensor, weight: Tensor, block: tuple[np.ndarray, ...], out: Tensor) -> Tensor:
     """One block: carried states enter as constants of the sweep (gate 0, tanh inverted is not needed)."""
     from encoders.layers.sweep import forward_kernel
 

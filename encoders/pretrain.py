@@ -1,8 +1,7 @@
 """The one training loop, on Lightning: exact resume after any kill, the same bits at a fixed number of threads.
 
 Order of batches and every random number depend on (seed, epoch, step) alone, so nothing of a generator has to be
-saved; state goes to safetensors + JSON through a CheckpointIO plug-in. Source: the protocol of research/ecosystem.md
-section 4.
+saved; state goes to safetensors + JSON through a CheckpointIO plug-in.
 """
 
 from __future__ import annotations
@@ -120,7 +119,9 @@ def _lightning() -> Any:
             warnings.simplefilter("ignore")
             import lightning.pytorch as lightning
     except ModuleNotFoundError:
-        raise CircuitError("system", "package 'lightning'", "is not installed", "pip install circuitgraph-learn[train]") from None
+        raise CircuitError(
+            "system", "package 'lightning'", "is not installed", "pip install circuitgraph-learn[train]"
+        ) from None
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return lightning
@@ -261,7 +262,11 @@ def _checkpoint_io(lightning: Any) -> Any:
 
         def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
             tensors: dict[str, Tensor] = {}
-            kept = {key: value for key, value in checkpoint.items() if not key.startswith("hparams") and key != "hyper_parameters"}
+            kept = {
+                key: value
+                for key, value in checkpoint.items()
+                if not key.startswith("hparams") and key != "hyper_parameters"
+            }
             packed = pack(kept, tensors)
             save(str(path), tensors, {"kind": "state", "state": packed})
 

@@ -120,4 +120,6 @@ def _rows_of(graph: MeanGraph, rows: np.ndarray | None) -> MeanGraph:
     ptr = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(counts, out=ptr[1:])
     sources = len(graph.back_ptr) - 1
-    return MeanGraph.of(ptr, np.ascontiguousarray(graph.node[entries]), np.ascontiguousarray(graph.flip[entries]), sources)
+    return MeanGraph.of(
+        ptr, np.ascontiguousarray(graph.node[entries]), np.ascontiguousarray(graph.flip[entries]), sources
+    )

@@ -48,7 +48,10 @@ class Run:
             kept = self.folder / "recipe.toml"
             if kept.is_file() and kept.read_text() != recipe:
                 raise CircuitError(
-                    str(self.folder), "run folder", "holds a run of another recipe or seed", "choose another folder with -o"
+                    str(self.folder),
+                    "run folder",
+                    "holds a run of another recipe or seed",
+                    "choose another folder with -o",
                 )
             write_atomic(kept, recipe)
             state = self.read()
@@ -70,12 +73,15 @@ class Run:
         return found
 
     def status(self) -> str:
-        """"new", "running" (perhaps killed) or "done"."""
+        """What run.json says: new, running (perhaps killed) or done."""
         return str(self.read().get("status", "new"))
 
     def write(self, status: str, metrics: Mapping[str, Any]) -> None:
         """Write run.json."""
-        seconds = {"wall": round(self.before + time.monotonic() - self.started, 3), "cpu": round(time.process_time(), 3)}
+        seconds = {
+            "wall": round(self.before + time.monotonic() - self.started, 3),
+            "cpu": round(time.process_time(), 3),
+        }
         about = {"status": status, **self.about, "seconds": seconds, "metrics": dict(metrics)}
         write_atomic(self.folder / "run.json", json.dumps(about, indent=1) + "\n")
 

@@ -100,7 +100,9 @@ def random_aig(seed: int, ands: int = 40, inputs: int = 6, latches: int = 2) -> 
     states = [builder.net() for _ in range(latches)]
     nets += states
     for row in range(latches):
-        builder.cell("", LATCH, [nets[int(rng.integers(inputs))], states[row]], [bool(rng.integers(2)), False], Reset.ZERO)
+        builder.cell(
+            "", LATCH, [nets[int(rng.integers(inputs))], states[row]], [bool(rng.integers(2)), False], Reset.ZERO
+        )
     for _ in range(ands):
         left, right = rng.integers(0, len(nets), 2)
         out = builder.net()
@@ -124,7 +126,9 @@ def permuted(circuit: Circuit, seed: int) -> Circuit:
     for port in range(circuit.num_ports):
         inverted = bool(circuit.port_inverted is not None and circuit.port_inverted[port])
         name = circuit.port_names.text(port)
-        builder.port(name, rows[int(circuit.port_net[port])], Direction(circuit.port_direction[port]), inverted=inverted)
+        builder.port(
+            name, rows[int(circuit.port_net[port])], Direction(circuit.port_direction[port]), inverted=inverted
+        )
     types = {}
     for row, cell_type in enumerate(circuit.types):
         order = rng.permutation(len(cell_type.ports)).tolist()
@@ -142,7 +146,9 @@ def permuted(circuit: Circuit, seed: int) -> Circuit:
         start = int(circuit.pin_start[cell])
         pins = [rows[int(circuit.pin_net[start + old])] if circuit.pin_net[start + old] >= 0 else -1 for old in order]
         inverted = [] if circuit.pin_inverted is None else [bool(circuit.pin_inverted[start + old]) for old in order]
-        reset = None if circuit.latch_reset is None or circuit.latch_reset[cell] < 0 else Reset(circuit.latch_reset[cell])
+        reset = (
+            None if circuit.latch_reset is None or circuit.latch_reset[cell] < 0 else Reset(circuit.latch_reset[cell])
+        )
         name = circuit.cell_names.text(cell) if circuit.cell_names.base(cell) else ""
         builder.cell(name, cell_type, pins, inverted, reset)
     return builder.build(circuit.place, circuit.format)

@@ -1,0 +1,1 @@
+"""Exact arithmetic: levels, simulation, probabilities, static timing analysis, wires."""

@@ -6,7 +6,7 @@ tree. Capacitance of every reached node counts, resistors that close a loop are 
 Source: W. C. Elmore, J. Appl. Phys. 19 (1948); P. Penfield and J. Rubinstein, Signal delay in RC tree networks (1981).
 """
 
-# ruff: noqa: ANN001, ANN202, D417
+# ruff: noqa: ANN001, ANN202
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ PLAIN_EDGES = 40_000
 """Below this many edges the plain loop runs: importing numba would take longer."""
 
 
-def sort_levels(source: npt.NDArray[np.integer], target: npt.NDArray[np.integer], nodes: int) -> tuple[IntArray, LongArray]:
+def sort_levels(
+    source: npt.NDArray[np.integer], target: npt.NDArray[np.integer], nodes: int
+) -> tuple[IntArray, LongArray]:
     """Longest-path level of every node, and what is left waiting where there are loops.
 
     Args:
@@ -66,7 +68,7 @@ def _compiled() -> Callable[..., Any]:
     return compiled("void(int64[::1], int64[::1], int64[::1], int32[::1])")(_kernel_levels)
 
 
-def _kernel_levels(start: Any, fan_out: Any, waiting: Any, level: Any) -> None:  # noqa: ANN401 - numba
+def _kernel_levels(start: Any, fan_out: Any, waiting: Any, level: Any) -> None:
     nodes = len(level)
     queue = np.empty(nodes, np.int64)
     filled = 0

@@ -30,9 +30,7 @@ def free_nets(circuit: Circuit) -> npt.NDArray[np.int64]:
     """
     inputs = circuit.port_net[(circuit.port_direction != Direction.OUTPUT) & (circuit.port_net >= 0)]
     pins = np.flatnonzero(
-        circuit.is_sequential[circuit.pin_cell]
-        & (circuit.pin_direction == Direction.OUTPUT)
-        & (circuit.pin_net >= 0)
+        circuit.is_sequential[circuit.pin_cell] & (circuit.pin_direction == Direction.OUTPUT) & (circuit.pin_net >= 0)
     )
     nets = np.concatenate([inputs, circuit.pin_net[pins]]).astype(np.int64)
     _, first = np.unique(nets, return_index=True)
@@ -111,29 +109,27 @@ def _simulate_cells(circuit: Circuit, level: npt.NDArray[np.int32], value: Word)
         return
     key = level[order].astype(np.int64) * len(circuit.types) + circuit.cell_type[order]
     edges = np.flatnonzero(np.diff(key)) + 1
-    inverted = circuit.pin_inverted
     for cells in np.split(order, edges):
         cell_type = circuit.types[circuit.cell_type[cells[0]]]
         start = circuit.pin_start[cells]
-        columns: dict[int, Word] = {}
-
-        def column(port: int) -> Word:
-            if port not in columns:
-                found = value[circuit.pin_net[start + port]]
-                if inverted is not None:
-                    found = np.where(inverted[start + port][:, None], ~found, found)
-                columns[port] = found
-            return columns[port]
-
         for port in cell_type.outputs:
             function = cell_type.functions[port]
             if function is None:
                 continue
             target = circuit.pin_net[start + port]
             if function.inputs:
-                value[target] = function.evaluate({index: column(index) for index in function.inputs})
+                columns = {port: _column(circuit, value, start + port) for port in function.inputs}
+                value[target] = function.evaluate(columns)
             else:
                 value[target] = ALL if function.table else np.uint64(0)
+
+
+def _column(circuit: Circuit, value: Word, pins: npt.NDArray[np.int64]) -> Word:
+    """Values that some pins see, their inversions applied, uint64 [cells, W]."""
+    found = value[circuit.pin_net[pins]]
+    if circuit.pin_inverted is not None:
+        found = np.where(circuit.pin_inverted[pins][:, None], ~found, found)
+    return found
 
 
 def _simulate_ands(circuit: Circuit, level: npt.NDArray[np.int32], value: Word) -> None:
@@ -154,7 +150,7 @@ def _compiled_ands() -> Callable[..., Any]:
     return compiled("void(int32[:, ::1], uint8[:, ::1], uint64[:, ::1])")(_kernel_ands)
 
 
-def _kernel_ands(net: Any, inverted: Any, value: Any) -> None:  # noqa: ANN401 - numba
+def _kernel_ands(net: Any, inverted: Any, value: Any) -> None:
     ones = ~np.uint64(0)
     for row in range(len(net)):
         left, right, out = net[row, 0], net[row, 1], net[row, 2]
@@ -216,9 +212,7 @@ def cop_probability(circuit: Circuit, source: npt.NDArray[np.float64] | None = N
     return found[:-1]
 
 
-def _probability(
-    function: Function, columns: list[npt.NDArray[np.float64]], cells: int
-) -> npt.NDArray[np.float64]:
+def _probability(function: Function, columns: list[npt.NDArray[np.float64]], cells: int) -> npt.NDArray[np.float64]:
     """Sum over the on-set of a table; a wide gate step by step along its program."""
     if function.table is not None:
         total = np.zeros(cells)

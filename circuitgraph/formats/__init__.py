@@ -11,7 +11,7 @@ from circuitgraph.files import Source
 from circuitgraph.formats.detect import detect, format_named, function_of
 
 
-def read(source: Source, format: str | None = None, **options: Any) -> Any:  # noqa: ANN401 - one of several side data
+def read(source: Source, format: str | None = None, **options: Any) -> Any:
     """What a file holds: a Circuit, Library, Parasitics or Constraints, by its format.
 
     Args:
@@ -26,7 +26,7 @@ def read(source: Source, format: str | None = None, **options: Any) -> Any:  # n
     return function_of(row.reader)(source, **options)
 
 
-def write(thing: Any, target: str | os.PathLike[str], format: str | None = None, **options: Any) -> Path:  # noqa: ANN401
+def write(thing: Any, target: str | os.PathLike[str], format: str | None = None, **options: Any) -> Path:
     """Write a Circuit or Parasitics in the format that the target's suffix names.
 
     Raises:

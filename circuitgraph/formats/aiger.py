@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from circuitgraph.cell_types import AND2, LATCH
-from circuitgraph.circuit import Circuit, Direction, PortRole, Reset
+from circuitgraph.circuit import CellType, Circuit, Direction, PortRole, Reset
 from circuitgraph.errors import CircuitError, Notes
 from circuitgraph.files import Source, name_of, read_bytes, stem_of, write_atomic
 from circuitgraph.names import NO_BIT, NameTable, encode, split_bit
@@ -127,7 +127,9 @@ def _read_header(data: bytes, file: str) -> tuple[_Header, int]:
     word = fields[0] if fields else b""
     if word not in {b"aag", b"aig"} or not 6 <= len(fields) <= 10 or not all(f.isdigit() for f in fields[1:]):
         text = data[: min(end, 40)].decode("latin-1")
-        raise CircuitError(f"{file}:1", "header", f"must be 'aag|aig M I L O A [B C J F]', not {text!r}", "is it AIGER?")
+        raise CircuitError(
+            f"{file}:1", "header", f"must be 'aag|aig M I L O A [B C J F]', not {text!r}", "is it AIGER?"
+        )
     if any(len(number) > 12 for number in fields[1:]):
         raise CircuitError(f"{file}:1", "header", "has a count of more than 12 digits", "the file is damaged")
     counts = [int(number) for number in fields[1:]]
@@ -139,10 +141,15 @@ def _read_header(data: bytes, file: str) -> tuple[_Header, int]:
     least += 0 if header.binary else 2 * header.inputs
     if least > left + 1:
         what = f"{header.ands:,} ANDs" if header.ands * 2 > left else f"{defined + listed:,} entries"
-        raise CircuitError(f"{file}:1", "header", f"promises {what}, the file holds {left:,} bytes more", "it is truncated")
+        raise CircuitError(
+            f"{file}:1", "header", f"promises {what}, the file holds {left:,} bytes more", "it is truncated"
+        )
     if header.binary and header.variables != defined:
         raise CircuitError(
-            f"{file}:1", "header", f"binary files need M = I + L + A, found {header.variables} and {defined}", "correct M"
+            f"{file}:1",
+            "header",
+            f"binary files need M = I + L + A, found {header.variables} and {defined}",
+            "correct M",
         )
     if header.variables < defined or header.variables >= 1 << 30:
         raise CircuitError(
@@ -204,10 +211,15 @@ def _check_definitions(
     for literal, line, what in places:
         if literal & 1 or not 2 <= literal <= 2 * header.variables + 1:
             raise CircuitError(
-                f"{file}:{line}", f"{what} {literal}", f"must be an even literal from 2 to {2 * header.variables}", "correct it"
+                f"{file}:{line}",
+                f"{what} {literal}",
+                f"must be an even literal from 2 to {2 * header.variables}",
+                "correct it",
             )
         if seen[literal >> 1]:
-            raise CircuitError(f"{file}:{line}", f"{what} {literal}", "is defined a second time", "give it another literal")
+            raise CircuitError(
+                f"{file}:{line}", f"{what} {literal}", "is defined a second time", "give it another literal"
+            )
         seen[literal >> 1] = True
 
 
@@ -258,7 +270,10 @@ def _loop_error(ands: LongArray, row_of: dict[int, int], stuck: list[int], place
     if len(literals) > 10:
         text.insert(5, f"({len(literals) - 10:,} more)")
     return CircuitError(
-        place, f"loop of {len(literals)} ANDs", f"combinational loop {' -> '.join([*text, text[0]])}", "cut it by a latch"
+        place,
+        f"loop of {len(literals)} ANDs",
+        f"combinational loop {' -> '.join([*text, text[0]])}",
+        "cut it by a latch",
     )
 
 
@@ -290,15 +305,24 @@ def _decode_deltas(data: bytes, at: int, header: _Header, file: str) -> tuple[Lo
         wrong = int(np.flatnonzero(np.diff(last, prepend=-1) > MAX_VARINT_BYTES)[0])
         offset = at + (int(last[wrong - 1]) + 1 if wrong else 0)
         raise CircuitError(
-            f"{file}:byte {offset}", f"AND {wrong // 2}", f"has a delta longer than {MAX_VARINT_BYTES} bytes", "damaged file"
+            f"{file}:byte {offset}",
+            f"AND {wrong // 2}",
+            f"has a delta longer than {MAX_VARINT_BYTES} bytes",
+            "damaged file",
         )
     if len(last) < count:
         if len(raw) - (int(last[-1]) + 1 if len(last) else 0) > MAX_VARINT_BYTES:
             raise CircuitError(
-                f"{file}:byte {at}", f"AND {len(last) // 2}", f"has a delta longer than {MAX_VARINT_BYTES} bytes", "damaged file"
+                f"{file}:byte {at}",
+                f"AND {len(last) // 2}",
+                f"has a delta longer than {MAX_VARINT_BYTES} bytes",
+                "damaged file",
             )
         raise CircuitError(
-            f"{file}:byte {len(data)}", "ANDs", f"the file ends in AND {len(last) // 2} of {header.ands}", "it is truncated"
+            f"{file}:byte {len(data)}",
+            "ANDs",
+            f"the file ends in AND {len(last) // 2} of {header.ands}",
+            "it is truncated",
         )
     start = np.empty_like(last)
     start[0], start[1:] = 0, last[:-1] + 1
@@ -313,10 +337,10 @@ def _decode_deltas(data: bytes, at: int, header: _Header, file: str) -> tuple[Lo
     ands[:, 1] = ands[:, 0] - delta[:, 0]
     ands[:, 2] = ands[:, 1] - delta[:, 1]
     for column, what in ((0, "first"), (1, "second")):
-        wrong = ands[:, column + 1] < 0
+        out_of_range = ands[:, column + 1] < 0
         if column == 0:
-            wrong |= delta[:, 0] == 0
-        rows = np.flatnonzero(wrong)
+            out_of_range |= delta[:, 0] == 0
+        rows = np.flatnonzero(out_of_range)
         if len(rows):
             row = int(rows[0])
             found = int(delta[row, column])
@@ -379,7 +403,9 @@ def _circuit(header: _Header, body: _Body, notes: Notes, name: str, file: str) -
     read = np.concatenate([latches[:, 1], literals, ands[:, 1:].ravel()])
     if len(read) and (read >> 1).max() > header.variables:
         wrong = int(read[np.argmax(read >> 1 > header.variables)])
-        raise CircuitError(file, f"literal {wrong}", f"must be at most 2 M + 1 = {2 * header.variables + 1}", "correct M")
+        raise CircuitError(
+            file, f"literal {wrong}", f"must be at most 2 M + 1 = {2 * header.variables + 1}", "correct M"
+        )
     uses_constant = bool((read >> 1 == 0).any())
     if uses_constant:
         net_of[0] = len(defined)
@@ -402,7 +428,7 @@ def _circuit(header: _Header, body: _Body, notes: Notes, name: str, file: str) -
     and_pins[:, :2], and_pins[:, 2] = net_of[ands[:, 1:] >> 1], net_of[ands[:, 0] >> 1]
     and_inverted[:, :2] = ands[:, 1:] & 1
     start = np.concatenate([2 * np.arange(num_latches + 1), 2 * num_latches + 3 * np.arange(1, num_ands + 1)])
-    types = (LATCH, AND2)
+    types: tuple[CellType, ...] = (LATCH, AND2)
     cell_type = np.repeat(np.array([0, 1], np.int32), [num_latches, num_ands])
     if not num_latches:
         types, cell_type = (AND2,), np.zeros(num_ands, np.int32)
@@ -458,7 +484,9 @@ def _split(raw: bytes) -> tuple[bytes, int]:
 
 
 def _net_names(names: dict[tuple[str, int], bytes], inputs: int, latches: int, nets: int) -> NameTable:
-    found = [names.get(("i", row), b"") for row in range(inputs)] + [names.get(("l", row), b"") for row in range(latches)]
+    found = [names.get(("i", row), b"") for row in range(inputs)] + [
+        names.get(("l", row), b"") for row in range(latches)
+    ]
     if not any(found):
         return NameTable.unnamed(nets)
     split = [_split(name) if name else (b"", NO_BIT) for name in found]
@@ -502,13 +530,18 @@ def aiger_bytes(circuit: Circuit, ascii: bool = False) -> bytes:
     foreign = [cell_type.name for cell_type in circuit.types if cell_type not in {AND2, LATCH}]
     if foreign:
         raise CircuitError(
-            place, f"type {foreign[0]!r}", "is no AND2 and no LATCH, so it has no form in AIGER", "synthesise it to an AIG"
+            place,
+            f"type {foreign[0]!r}",
+            "is no AND2 and no LATCH, so it has no form in AIGER",
+            "synthesise it to an AIG",
         )
     literal, latches, ands = _literals(circuit, place)
     inverted = np.zeros(circuit.num_pins, np.int64) if circuit.pin_inverted is None else circuit.pin_inverted
     pins = np.where(circuit.pin_net >= 0, literal[circuit.pin_net] ^ inverted, -1)
     if (pins < 0).any():
-        raise CircuitError(place, circuit.pin_text(int(np.argmin(pins))), "is unconnected", "connect it or remove the cell")
+        raise CircuitError(
+            place, circuit.pin_text(int(np.argmin(pins))), "is unconnected", "connect it or remove the cell"
+        )
     port_inverted = np.zeros(circuit.num_ports, np.int64) if circuit.port_inverted is None else circuit.port_inverted
     ports = literal[circuit.port_net] ^ port_inverted
     role, direction = circuit.port_role, circuit.port_direction
@@ -532,7 +565,7 @@ def aiger_bytes(circuit: Circuit, ascii: bool = False) -> bytes:
         tail = {1: " 1", 2: f" {own}", 3: f" {own}"}.get(value, "")
         text.append(f"{f'{own} ' if ascii else ''}{pins[start[cell]]}{tail}")
     text += [str(ports[row]) for letter in "obc" for row in sections[letter]]
-    members = [[row for row in sections["j"] if circuit.port_group[row] == group] for group in groups]
+    members = [[int(row) for row in sections["j"] if circuit.port_group[row] == group] for group in groups]
     text += [str(len(rows)) for rows in members]
     text += [str(ports[row]) for rows in members for row in rows]
     text += [str(ports[row]) for row in sections["f"]]

@@ -70,8 +70,8 @@ def read_bench(source: Source, *, strict: bool = False) -> Circuit:
     builder = CircuitBuilder(stem_of(source))
     reader = _Reader(builder, file)
     data = data.removeprefix(b"\xef\xbb\xbf")
-    for number, line in enumerate(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"), 1):
-        statement = line.partition(b"#")[0].strip()
+    for number, text in enumerate(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"), 1):
+        statement = text.partition(b"#")[0].strip()
         if statement:
             reader.statement(statement, f"{file}:{number}")
     if not reader.driver and not reader.used:
@@ -128,7 +128,9 @@ class _Reader:
     def _drive(self, name: str, place: str, what: str) -> None:
         if name in self.driver:
             first = self.driver[name]
-            raise CircuitError(place, f"{what} {name!r}", f"is driven a second time (first at {first})", "rename one of them")
+            raise CircuitError(
+                place, f"{what} {name!r}", f"is driven a second time (first at {first})", "rename one of them"
+            )
         self.driver[name] = place
 
 
@@ -152,7 +154,10 @@ def _split(text: bytes, place: str, name: str) -> list[str]:
 def _gate_type(word: str, written: str, fan_ins: int, place: str, name: str) -> CellType:
     if word not in ARITY:
         raise CircuitError(
-            place, f"gate {name!r}", f"type {written!r} is unknown", nearest(word, KEYWORDS, f"use {', '.join(KEYWORDS[2:8])}")
+            place,
+            f"gate {name!r}",
+            f"type {written!r} is unknown",
+            nearest(word, KEYWORDS, f"use {', '.join(KEYWORDS[2:8])}"),
         )
     least, most = ARITY[word]
     if not least <= fan_ins <= most:
@@ -260,18 +265,24 @@ def _cell_line(circuit: Circuit, cell: int, literal: object, place: str) -> str:
 
     def pin(port: int) -> str:
         if nets[port] < 0:
-            raise CircuitError(place, f"cell {name!r}", f"pin {cell_type.ports[port].name} is unconnected", "connect it")
+            raise CircuitError(
+                place, f"cell {name!r}", f"pin {cell_type.ports[port].name} is unconnected", "connect it"
+            )
         return str(literal(nets[port], bool(inverted is not None and inverted[start + port])))
 
     driven = str(literal(nets[output], False))
     if cell_type.is_sequential:
         data = cell_type.port_index("D")
         if cell_type.kind != "dff" or data < 0:
-            raise CircuitError(place, f"cell {name!r}", f"type {cell_type.name!r} has no form in BENCH", "write Verilog instead")
+            raise CircuitError(
+                place, f"cell {name!r}", f"type {cell_type.name!r} has no form in BENCH", "write Verilog instead"
+            )
         return f"{driven} = DFF({pin(data)})"
     function = cell_type.functions[output]
     if function is None:
-        raise CircuitError(place, f"cell {name!r}", f"type {cell_type.name!r} has no function", "read it with its library")
+        raise CircuitError(
+            place, f"cell {name!r}", f"type {cell_type.name!r} has no function", "read it with its library"
+        )
     fan_in = ", ".join(pin(port) for port in function.inputs)
     word = re.sub(r"\d+$", "", cell_type.name)
     if cell_type is gate_type("MUX", 3) or (

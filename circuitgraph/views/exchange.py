@@ -41,7 +41,7 @@ def from_networkx(graph: nx.MultiDiGraph[int]) -> View:
     """
     view = graph.graph.get("view")
     if not isinstance(view, View):
-        raise ValueError("only graphs made by to_networkx can be turned back")  # noqa: TRY004 - a wrong value, not type
+        raise ValueError("only graphs made by to_networkx can be turned back")
     nodes = np.array(sorted(graph.nodes), np.int64)
     number = np.full(view.num_nodes, -1, np.int32)
     number[nodes] = np.arange(len(nodes))

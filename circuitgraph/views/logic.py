@@ -57,7 +57,8 @@ def logic_view(circuit: Circuit, *, break_loops: bool = False) -> View:
     relation = sequential[target].astype(np.int8)
     if break_loops:
         keep = _without_loops(source, target, relation, nodes)
-        source, target, inverted, slot, relation = (x[keep] for x in (source, target, inverted, slot, relation))
+        source, target, inverted = source[keep], target[keep], inverted[keep]
+        slot, relation = slot[keep], relation[keep]
     ordering = relation == 0
     level, waiting = sort_levels(source[ordering], target[ordering], nodes)
     if waiting.any():
@@ -108,12 +109,12 @@ def _edges(
     net, direction, pin_cell = circuit.pin_net, circuit.pin_direction, circuit.pin_cell
     drivers = np.flatnonzero((direction == Direction.OUTPUT) & (net >= 0))
     driver_net = np.concatenate([circuit.port_net[inputs], constants, net[drivers]])
-    driver_node = np.concatenate(
-        [np.arange(first_cell), first_cell + pin_cell[drivers].astype(np.int64)]
-    )
+    driver_node = np.concatenate([np.arange(first_cell), first_cell + pin_cell[drivers].astype(np.int64)])
     readers = np.flatnonzero((direction == Direction.INPUT) & (net >= 0))
     reader_net = np.concatenate([net[readers], circuit.port_net[outputs]])
-    reader_node = np.concatenate([first_cell + pin_cell[readers].astype(np.int64), first_cell + circuit.num_cells + np.arange(len(outputs))])
+    reader_node = np.concatenate(
+        [first_cell + pin_cell[readers].astype(np.int64), first_cell + circuit.num_cells + np.arange(len(outputs))]
+    )
     slots = circuit.pin_values([cell_type.slots for cell_type in circuit.types], np.float32)
     slot = np.concatenate([slots[readers], np.zeros(len(outputs), np.float32)])
     pin_inverted = np.zeros(circuit.num_pins, np.float32) if circuit.pin_inverted is None else circuit.pin_inverted

@@ -77,12 +77,12 @@ class View:
     @property
     def num_edges(self) -> int:
         """Number of edges, E, of all relations."""
-        return self.edge_index.shape[1]
+        return int(self.edge_index.shape[1])
 
     @property
     def num_levels(self) -> int:
         """Number of levels: one more than the highest level, 0 for an empty graph."""
-        return int(self.level.max()) + 1 if len(self.level) else 0
+        return int(self.level.max(initial=-1)) + 1
 
     @property
     def num_units(self) -> int:

@@ -3,10 +3,10 @@
     m_v = mean of the fan-ins' states (second half of the channels negated along flipped edges)
     h_v = g_v * m_v + (1 - g_v) * tanh(u_v + W m_v),      sum of |W| along each row at most 1/2
 
-with g and u made from the stem, outside; a node without fan-in has no mean, its state is tanh(u_v). Each state is a convex combination of a mean and of a function that is
-at most 1/2-Lipschitz in the max-norm, so a change of any one state changes no later state by more, at every weight;
-where g is near one a state is handed on through many levels. Derived here; why a freer recurrence fails:
-research/toolchain.md section 4.
+with g and u made from the stem, outside; a node without fan-in has no mean, its state is tanh(u_v). Each state is a
+convex combination of a mean and of a function that is at most 1/2-Lipschitz in the max-norm, so a change of any one
+state changes no later state by more, at every weight; where g is near one a state is handed on through many levels.
+Derived here: a plain recurrence over thousands of levels is chaotic and its gradient is not finite.
 """
 
 from __future__ import annotations

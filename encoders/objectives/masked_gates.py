@@ -103,7 +103,9 @@ class MaskedGates(nn.Module):
         degree = F.smooth_l1_loss(degrees, target["degrees"], reduction="none").sum(1)
         correct = (logits.argmax(1) == target["kind"]).to(kind.dtype)
         graphs = num_graphs_of(batch)
-        terms = _mean_by_graph(torch.stack([kind + DEGREE_WEIGHT * degree, kind, degree, correct], dim=1), graph, graphs)
+        terms = _mean_by_graph(
+            torch.stack([kind + DEGREE_WEIGHT * degree, kind, degree, correct], dim=1), graph, graphs
+        )
         values = terms.detach()
         names = ("kind_loss", "degree_loss", "accuracy")
         return terms[0], {name: float(values[row + 1]) for row, name in enumerate(names)}

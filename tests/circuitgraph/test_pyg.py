@@ -23,7 +23,10 @@ def test_every_attribute_batches_and_comes_back() -> None:
         again = batch.get_example(row)
         for name in (*PER_NODE, *PER_EDGE, *PER_GRAPH):
             assert torch.equal(again[name], graph[name]), name
-    offsets = {"edge_index": batch.ptr, "unit": torch.cumsum(torch.cat([torch.zeros(1, dtype=torch.int64), batch.num_units]), 0)}
+    offsets = {
+        "edge_index": batch.ptr,
+        "unit": torch.cumsum(torch.cat([torch.zeros(1, dtype=torch.int64), batch.num_units]), 0),
+    }
     assert set(offsets) == set(INDEXES)
     second = graphs()[1]
     at = slice(graphs()[0].num_edges, graphs()[0].num_edges + second.num_edges)

@@ -15,7 +15,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def start(folder: Path, seed: int, kill: int = 0) -> subprocess.CompletedProcess[str]:
-    arguments = [sys.executable, "-m", "tests.encoders.resume_script", str(folder), str(seed), *([str(kill)] if kill else [])]
+    arguments = [
+        sys.executable,
+        "-m",
+        "tests.encoders.resume_script",
+        str(folder),
+        str(seed),
+        *([str(kill)] if kill else []),
+    ]
     return subprocess.run(
         arguments, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONWARNINGS": "ignore"}, timeout=250
     )

@@ -45,8 +45,14 @@ def test_full_adder_equals_the_built_one() -> None:
     ("text", "said"),
     [
         ("INPUT(a)\ny = NADN(a, a)\n", "e.bench:2: gate 'y': type 'NADN' is unknown: did you mean 'NAND'?"),
-        ("INPUT(a)\nINPUT(a)\n", "e.bench:2: net 'a': is driven a second time (first at e.bench:1): rename one of them"),
-        ("INPUT(a)\ny = NOT(a, a)\n", "e.bench:2: gate 'y': NOT takes 1 fan-ins, not 2: correct the list in parentheses"),
+        (
+            "INPUT(a)\nINPUT(a)\n",
+            "e.bench:2: net 'a': is driven a second time (first at e.bench:1): rename one of them",
+        ),
+        (
+            "INPUT(a)\ny = NOT(a, a)\n",
+            "e.bench:2: gate 'y': NOT takes 1 fan-ins, not 2: correct the list in parentheses",
+        ),
         ("foo\n", "e.bench:1: 'foo': is neither a port nor a gate: write INPUT(n), OUTPUT(n) or n = GATE(a, b)"),
         ("INPUT(a\n", "e.bench:1: 'INPUT(a': has 1 '(' and 0 ')': balance the parentheses"),
         ("y = LUT 0x1F ( a, b )\n", "e.bench:1: gate 'y': 0x1F has more than 4 bits: correct the table"),
@@ -84,12 +90,18 @@ def test_a_mutation_gives_a_circuit_or_a_circuit_error(data: st.DataObject) -> N
 
 def test_line_ends_and_a_missing_last_one() -> None:
     plain = parse(FULL_ADDER_BENCH)
-    for text in (FULL_ADDER_BENCH.replace("\n", "\r\n"), FULL_ADDER_BENCH.replace("\n", "\r"), FULL_ADDER_BENCH.rstrip()):
+    for text in (
+        FULL_ADDER_BENCH.replace("\n", "\r\n"),
+        FULL_ADDER_BENCH.replace("\n", "\r"),
+        FULL_ADDER_BENCH.rstrip(),
+    ):
         assert parse(text) == plain
 
 
 def test_constants_are_cells_and_wide_gates_compute() -> None:
-    circuit = parse("INPUT(a)\nOUTPUT(y)\nOUTPUT(z)\nk = vdd\nw = gnd\ny = XNOR(a, k, w)\nz = NAND(" + ", ".join("a" * 9) + ")\n")
+    circuit = parse(
+        "INPUT(a)\nOUTPUT(y)\nOUTPUT(z)\nk = vdd\nw = gnd\ny = XNOR(a, k, w)\nz = NAND(" + ", ".join("a" * 9) + ")\n"
+    )
     values = port_values(circuit, simulate(circuit, exhaustive_patterns(1)))[:, 0] & np.uint64(3)
     assert values.tolist() == [0b10, 0b10, 0b01]
     assert [circuit.types[row].kind for row in circuit.cell_type] == ["const1", "const0", "xnor3", "nand_wide"]

@@ -114,8 +114,11 @@ def test_networkx_and_back() -> None:
     assert (again.features == view.features).all()
     graph.remove_node(view.num_nodes - 1)
     assert from_networkx(graph).num_nodes == view.num_nodes - 1
-    assert nx.is_directed_acyclic_graph(nx.DiGraph(graph.edge_subgraph(
-        [(a, b, k) for a, b, k, r in graph.edges(keys=True, data="relation") if r == "fan_in"])))
+    assert nx.is_directed_acyclic_graph(
+        nx.DiGraph(
+            graph.edge_subgraph([(a, b, k) for a, b, k, r in graph.edges(keys=True, data="relation") if r == "fan_in"])
+        )
+    )
 
 
 @given(st.integers(0, 1000), st.integers(1, 40))
