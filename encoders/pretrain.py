@@ -189,6 +189,7 @@ def _callback(
         def __init__(self) -> None:
             self.began, self.first, self.spoken = time.monotonic(), 0, 0.0
             self.events: Any = None
+            self.due = False
 
         def on_train_start(self, trainer: Any, module: Any) -> None:
             self.began, self.first = time.monotonic(), trainer.global_step
@@ -202,7 +203,8 @@ def _callback(
                 for name, value in module.logged.items():
                     self.events.add_scalar(name, value, step)
             self._speak(step, module.logged)
-            if on_disk and step % settings.save_every == 0:
+            self.due |= on_disk and step % settings.save_every == 0
+            if self.due and not trainer.is_last_batch:
                 self._save(trainer)
 
         def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
@@ -212,6 +214,8 @@ def _callback(
                     values = {f"validation_{name}": value for name, value in validate().items()}
                 module.train()
                 run.log(trainer.global_step, trainer.current_epoch, values)
+            if self.due:  # behind the last batch Lightning's counters are those of no epoch: it resumes from here only
+                self._save(trainer)
 
         def on_train_end(self, trainer: Any, module: Any) -> None:
             if on_disk:
@@ -220,6 +224,7 @@ def _callback(
                 self.events.close()
 
         def _save(self, trainer: Any) -> None:
+            self.due = False
             trainer.save_checkpoint(str(run.checkpoint))
             run.write_metrics()
 
