@@ -152,7 +152,8 @@ def main() -> None:
                     print(f"| {ands:,} | {name} | failed or not installed | | |")
             found = abc(str(path))
             if found:
-                print(f"| {ands:,} | ABC (process) | {found['seconds']:.2f} | | {found['nodes']:,} |")
+                kept = f"{found['nodes']:,}" if found["nodes"] > 0 else "none: it refuses or trims everything"
+                print(f"| {ands:,} | ABC (process) | {found['seconds']:.2f} | | {kept} |")
 
 
 if __name__ == "__main__":

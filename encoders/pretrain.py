@@ -86,7 +86,7 @@ def train(
     steps = sum(len(loader.batches(epoch)) for epoch in range(settings.epochs))
     module = _module(lightning, encoder, objective, settings, seed, steps)
     memory = run if run is not None else Run("unused")
-    callback = _callback(lightning, memory, run is not None, settings, steps, validate, say)
+    callback = _callback(lightning, loader, memory, run is not None, settings, steps, validate, say)
     trainer = lightning.Trainer(
         accelerator="cpu",
         max_epochs=settings.epochs,
@@ -176,6 +176,7 @@ def rate_at(step: int, steps: int, warm_up: float) -> float:
 
 def _callback(
     lightning: Any,
+    loader: EpochLoader,
     run: Run,
     on_disk: bool,
     settings: Settings,
@@ -189,7 +190,7 @@ def _callback(
         def __init__(self) -> None:
             self.began, self.first, self.spoken = time.monotonic(), 0, 0.0
             self.events: Any = None
-            self.due = False
+            self.due = self.at_epoch_end = False
 
         def on_train_start(self, trainer: Any, module: Any) -> None:
             self.began, self.first = time.monotonic(), trainer.global_step
@@ -198,7 +199,7 @@ def _callback(
 
         def on_train_batch_end(self, trainer: Any, module: Any, *arguments: Any) -> None:
             step = trainer.global_step
-            run.log(step, trainer.current_epoch, module.logged)
+            run.log(step, loader.epoch, module.logged)
             if self.events is not None:
                 for name, value in module.logged.items():
                     self.events.add_scalar(name, value, step)
@@ -213,9 +214,11 @@ def _callback(
                 with torch.no_grad():
                     values = {f"validation_{name}": value for name, value in validate().items()}
                 module.train()
-                run.log(trainer.global_step, trainer.current_epoch, values)
-            if self.due:  # behind the last batch Lightning's counters are those of no epoch: it resumes from here only
+                run.log(trainer.global_step, loader.epoch, values)
+            if self.due:  # behind the last batch, before the end of its epoch, Lightning cannot be resumed
+                self.at_epoch_end = True
                 self._save(trainer)
+                self.at_epoch_end = False
 
         def on_train_end(self, trainer: Any, module: Any) -> None:
             if on_disk:
@@ -240,11 +243,18 @@ def _callback(
             shown = " ".join(f"{name} {value:.3f}" for name, value in list(values.items())[:3])
             say(f"step {step:,} of {steps:,}, {rate:.1f} a second, {left:.0f} s left: {shown}")
 
+        def on_save_checkpoint(self, trainer: Any, module: Any, checkpoint: dict[str, Any]) -> None:
+            """Write the counters of an uninterrupted run: after a resume behind an epoch's last batch Lightning's differ."""
+            begun, ended = loader.epoch + 1, loader.epoch + int(self.at_epoch_end)
+            counts = {"ready": begun, "started": begun, "processed": ended, "completed": loader.epoch}
+            checkpoint["loops"]["fit_loop"]["epoch_progress"] = {"total": counts, "current": dict(counts)}
+
         def state_dict(self) -> dict[str, Any]:
-            return {"rows": run.rows}
+            return {"rows": run.rows, "loader": loader.state_dict()}
 
         def load_state_dict(self, state: dict[str, Any]) -> None:
             run.rows = list(state["rows"])
+            loader.load_state_dict(state["loader"])  # Lightning itself forgets it between two epochs
 
     return Keeper()
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from circuitgraph.errors import one_line
+
 COLOURS = ("#2f6db3", "#c4572b", "#3a8a5f", "#7a5aa6", "#8a8f98")
 RASTER_FROM = 1500
 """Points from which a scatter is rasterised."""
@@ -23,6 +25,7 @@ def _figure(width: float = 5.2, height: float = 3.4) -> tuple[Any, Any]:
 
     mpl.rcParams["svg.fonttype"] = "none"
     mpl.rcParams["svg.hashsalt"] = "circuitgraph"
+    mpl.rcParams["text.parse_math"] = False  # names of nets and cells hold dollar signs
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     for side in ("top", "right"):
@@ -41,14 +44,19 @@ def _svg(figure: Any) -> str:
     return found[found.index("<svg") :]
 
 
+def _short(name: str) -> str:
+    """A name as it fits beside an axis."""
+    return one_line(name, 40)
+
+
 def curves(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str, log: bool = False) -> str:
     """Lines by name: (x, y) each."""
     if not any(len(points[0]) for points in series.values()):
         return ""
     figure, axes = _figure()
     for (name, (across, up)), colour in zip(series.items(), COLOURS * 3, strict=False):
-        axes.plot(across, up, color=colour, linewidth=1.6, label=name)
-    axes.set(xlabel=x, ylabel=y)
+        axes.plot(across, up, color=colour, linewidth=1.6, label=_short(name))
+    axes.set(xlabel=_short(x), ylabel=_short(y))
     if log:
         axes.set_yscale("log")
     if len(series) > 1:
@@ -61,17 +69,17 @@ def scatter(truth: npt.ArrayLike, series: Mapping[str, npt.ArrayLike], x: str, y
     across = np.asarray(truth, np.float64)
     figure, axes = _figure(4.6, 4.0)
     kept = [across[np.isfinite(across)]]
-    for (name, values), colour in zip(series.items(), COLOURS, strict=False):
+    for (name, values), colour in zip(series.items(), COLOURS * 3, strict=False):
         up = np.asarray(values, np.float64)
         keep = np.isfinite(across) & np.isfinite(up)
         kept.append(up[keep])
         many = int(keep.sum()) > RASTER_FROM
-        axes.scatter(across[keep], up[keep], s=9, alpha=0.5, color=colour, label=name, linewidths=0, rasterized=many)
+        axes.scatter(across[keep], up[keep], s=9, alpha=0.5, color=colour, label=_short(name), linewidths=0, rasterized=many)
     flat = np.concatenate(kept)
     if len(flat):
         ends = [float(flat.min()), float(flat.max())]
         axes.plot(ends, ends, color="#8a8f98", linewidth=1, linestyle="--")
-    axes.set(xlabel=x, ylabel=y)
+    axes.set(xlabel=_short(x), ylabel=_short(y))
     axes.legend(frameon=False, fontsize=9)
     return _svg(figure)
 
@@ -85,11 +93,11 @@ def histogram(series: Mapping[str, npt.ArrayLike], x: str, zero_line: bool = Fal
         return ""
     figure, axes = _figure()
     edges = np.histogram_bin_edges(flat, bins=40)
-    for (name, values), colour in zip(clean.items(), COLOURS, strict=False):
-        axes.hist(values, bins=edges, color=colour, alpha=0.55, label=name)
+    for (name, values), colour in zip(clean.items(), COLOURS * 3, strict=False):
+        axes.hist(values, bins=edges, color=colour, alpha=0.55, label=_short(name))
     if zero_line and edges[0] < 0 < edges[-1]:
         axes.axvline(0.0, color="#b3261e", linewidth=1.2)
-    axes.set(xlabel=x, ylabel="endpoints")
+    axes.set(xlabel=_short(x), ylabel="endpoints")
     if len(clean) > 1:
         axes.legend(frameon=False, fontsize=9)
     return _svg(figure)
@@ -100,8 +108,11 @@ def bars(values: Mapping[str, float], y: str, ours: Sequence[str] = ()) -> str:
     figure, axes = _figure(5.2, 2.6)
     names = list(values)
     colours = [COLOURS[0] if name in ours else "#b9c2cd" for name in names]
-    axes.barh(names[::-1], [values[name] for name in names[::-1]], color=colours[::-1])
-    axes.set(xlabel=y)
+    axes.barh(range(len(names)), [values[name] for name in names[::-1]], color=colours[::-1])
+    axes.set_yticks(range(len(names)), [_short(name) for name in names[::-1]])
+    axes.set(xlabel=_short(y))
     for row, name in enumerate(names[::-1]):
+        if not np.isfinite(values[name]):
+            continue
         axes.annotate(f" {values[name]:.1f}", (values[name], row), va="center", fontsize=9)
     return _svg(figure)

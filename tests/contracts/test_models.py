@@ -1,4 +1,4 @@
-"""Every model of the timing task runs through every check: labels stay outside, states come back, order is no matter."""
+"""Every model of the timing task runs through every check: labels stay outside, states come back, order is free."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def outputs_round_trip(make: Make, folder: Path) -> None:
         shown = np.where(np.isfinite(wanted[row[0]]), wanted[row[0]], np.nan)
         np.testing.assert_allclose(np.array(numbers) * 1e-9, shown, rtol=1e-5, atol=1e-20)
     slack = prediction["setup_slack"]
-    worst = [row for row in csv.DictReader(paths[1].read_text().splitlines()) if row["check"] == "setup"][0]
+    worst = next(row for row in csv.DictReader(paths[1].read_text().splitlines()) if row["check"] == "setup")
     assert worst["slack"] == nanoseconds(float(np.nanmin(slack)))
 
 
@@ -275,7 +275,11 @@ class _Stop(Exception):
     """A kill in the middle of training."""
 
 
-def test_resumed_after_a_kill_equals_uninterrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("stops", "max_nodes"), [((7, 15), 600), ((6, 9, 16), 600), ((2, 3, 7), 5000)])
+def test_resumed_after_kills_equals_uninterrupted(stops: tuple[int, ...], max_nodes: int, tmp_path: Path) -> None:
+    """Within an epoch, behind its last batch, and where every epoch is one batch."""
+    settings = SETTINGS | {"max_nodes": max_nodes}
+
     def trained(folder: str, stop: int = 0) -> LearnedWires:
         model = LearnedWires(*encoder(), seed=5)
         if stop:
@@ -287,11 +291,11 @@ def test_resumed_after_a_kill_equals_uninterrupted(tmp_path: Path) -> None:
             model.head.after_step = after_step  # type: ignore[method-assign]
         run = Run(tmp_path / folder)
         with run.open("seed = 5\n", 5, {}, 1):
-            model.fit(train(), [subject()], SETTINGS, run)
+            model.fit(train(), [subject()], settings, run)
         return model
 
     whole = trained("whole")
-    for stop in (7, 15):
+    for stop in stops:
         with pytest.raises(_Stop):
             trained("killed", stop)
     resumed = trained("killed")
