@@ -733,6 +733,13 @@ class CircuitBuilder:
                 f"type {cell_type.name!r} takes {len(cell_type.ports)} pins, not {len(row_pins)}",
                 "give one net a port, -1 for none",
             )
+        if len(inverted) not in {0, len(row_pins)}:
+            raise CircuitError(
+                self.name or "circuit",
+                f"cell {name!r}",
+                f"has {len(inverted)} flags of inversion for {len(row_pins)} pins",
+                "give one a pin, or none",
+            )
         key = cell_type.signature()
         if key not in self._types:
             self._types[key] = len(self._type_list)

@@ -80,7 +80,11 @@ class Corpus:
         path = self.folder / MANIFEST
         if not path.is_file():
             raise CircuitError(str(self.folder), "corpus", f"has no {MANIFEST}", "name a folder that has one")
-        rows = list(csv.DictReader(io.StringIO(read_bytes(path).decode("utf-8"))))
+        try:
+            rows = list(csv.DictReader(io.StringIO(read_bytes(path).decode("utf-8"))))
+        except (UnicodeDecodeError, csv.Error) as error:
+            rule = "is no UTF-8" if isinstance(error, UnicodeDecodeError) else f"is no CSV ({error})"
+            raise CircuitError(str(path), "index", rule, "write it again") from None
         wanted = ("file", "sha256", "kind", "design", "family", "split")
         found: list[Entry] = []
         split_of: dict[str, str] = {}

@@ -17,12 +17,25 @@ from circuitgraph.errors import CircuitError
 PACKAGE_OF = {"sta": "opensta", "iverilog": "iverilog", "ngspice": "ngspice", "chromium": "chromium"}
 """Debian package of each program."""
 
+MADE_BY_TOOLS = ("sta", "iverilog")
+"""Programs that ``make tools`` installs."""
+
 MAX_OUTPUT = 1 << 20
 
 
 def find(program: str) -> str | None:
     """Absolute path of a program, or None."""
     return shutil.which(program)
+
+
+def how_to_get(program: str) -> str:
+    """What installs a program on Debian and Ubuntu.
+
+    >>> how_to_get("sta")
+    'apt-get install opensta, or make tools'
+    """
+    how = f"apt-get install {PACKAGE_OF.get(program, program)}"
+    return f"{how}, or make tools" if program in MADE_BY_TOOLS else how
 
 
 def require(program: str) -> str:
@@ -33,10 +46,7 @@ def require(program: str) -> str:
     """
     found = find(program)
     if found is None:
-        package = PACKAGE_OF.get(program, program)
-        raise CircuitError(
-            "system", f"program {program!r}", "is not installed", f"apt-get install {package}, or make tools"
-        )
+        raise CircuitError("system", f"program {program!r}", "is not installed", how_to_get(program))
     return found
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from typing import Any
 
 from circuitgraph import __version__
-from circuitgraph.programs import PACKAGE_OF
+from circuitgraph.programs import PACKAGE_OF, how_to_get
 
 NEEDED = ("numpy", "scipy", "numba", "networkx", "torch", "torch-geometric", "scikit-learn", "pyverilog", "safetensors", "pydantic", "rich")
 EXTRAS = {
@@ -45,9 +45,9 @@ def doctor() -> dict[str, Any]:
     except PackageNotFoundError:
         pass
     programs: dict[str, str | None] = {}
-    for program, package in PACKAGE_OF.items():
+    for program in PACKAGE_OF:
         programs[program] = shutil.which(program)
-        place = programs[program] or f"is missing (optional): apt-get install {package}, or make tools"
+        place = programs[program] or f"is missing (optional): {how_to_get(program)}"
         lines.append(f"  program {program}: {place}")
     lines.append(_corpus_line())
     return {"version": __version__, "healthy": healthy, "packages": packages, "programs": programs, "text": "\n".join(lines)}

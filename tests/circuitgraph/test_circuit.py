@@ -228,10 +228,6 @@ def test_columns_are_read_only_and_derived_ones_are_computed_once() -> None:
     with pytest.raises(ValueError, match="read-only"):
         circuit.pin_net[0] = 1
     assert circuit.net_driver is circuit.net_driver
-    source = np.array(circuit.pin_net)
-    copy = replace(circuit, pin_net=source)
-    source[:] = 0
-    assert copy.content_hash in {circuit.content_hash, replace(circuit, pin_net=source).content_hash}
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,9 @@ def test_an_index_that_is_none(tmp_path: Path) -> None:
         Corpus(tmp_path)
     with pytest.raises(CircuitError, match="column 'sha256': is missing"):
         Corpus(made(tmp_path, "a.v,netlist", head="file,kind"))
+    made(tmp_path, 'a.v,0,netlist,a,b,"' + "x" * 200_000)
+    with pytest.raises(CircuitError, match="is no CSV"):
+        Corpus(tmp_path)
     (tmp_path / MANIFEST).write_bytes(HEAD.encode() + b"\n\xff\xfe.v,0,netlist,a,b,train\n")
     with pytest.raises(CircuitError, match="is no UTF-8"):
         Corpus(tmp_path)
@@ -142,7 +145,7 @@ def test_a_bad_cache_file_is_one_line_and_is_made_again(folder: Path, tmp_path: 
         path.write_bytes(whole.replace(b'\\"version\\": 1', b'\\"version\\": 9'))
         assert path.read_bytes() != whole
     elif damage == "columns missing":
-        path.write_bytes(whole.replace(b'"node_kind":', b'"nodes_kind":'.replace(b"s_", b"_", 1)[:-2] + b'x":'))
+        path.write_bytes(whole.replace(b'"node_kind"', b'"mode_kind"'))
         assert path.read_bytes() != whole
     else:
         import pickle
