@@ -31,7 +31,7 @@ INPUTS, OUTPUTS, WINDOW = 1000, 100, 2000
 
 def generate(path: Path, ands: int, seed: int = 1) -> None:
     """Write a random binary AIG."""
-    from circuitgraph.formats.aiger import _encode_deltas
+    from circuitgraph.formats.aiger_writer import encode_deltas
 
     rng = np.random.default_rng(seed)
     own = 2 * (INPUTS + 1 + np.arange(ands))
@@ -41,7 +41,7 @@ def generate(path: Path, ands: int, seed: int = 1) -> None:
     ]
     triples = np.stack([own, np.maximum(*operands), np.minimum(*operands)], axis=1)
     outputs = "".join(f"{2 * (INPUTS + ands - row)}\n" for row in range(OUTPUTS))
-    path.write_bytes(f"aig {INPUTS + ands} {INPUTS} 0 {OUTPUTS} {ands}\n{outputs}".encode() + _encode_deltas(triples))
+    path.write_bytes(f"aig {INPUTS + ands} {INPUTS} 0 {OUTPUTS} {ands}\n{outputs}".encode() + encode_deltas(triples))
 
 
 def ours(path: str) -> int:

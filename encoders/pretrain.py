@@ -190,7 +190,7 @@ def _callback(
         def __init__(self) -> None:
             self.began, self.first, self.spoken = time.monotonic(), 0, 0.0
             self.events: Any = None
-            self.due = self.at_epoch_end = False
+            self.due = False
 
         def on_train_start(self, trainer: Any, module: Any) -> None:
             self.began, self.first = time.monotonic(), trainer.global_step
@@ -216,9 +216,7 @@ def _callback(
                 module.train()
                 run.log(trainer.global_step, loader.epoch, values)
             if self.due:  # behind the last batch, before the end of its epoch, Lightning cannot be resumed
-                self.at_epoch_end = True
                 self._save(trainer)
-                self.at_epoch_end = False
 
         def on_train_end(self, trainer: Any, module: Any) -> None:
             if on_disk:
@@ -242,12 +240,6 @@ def _callback(
             left = (steps - step) / rate
             shown = " ".join(f"{name} {value:.3f}" for name, value in list(values.items())[:3])
             say(f"step {step:,} of {steps:,}, {rate:.1f} a second, {left:.0f} s left: {shown}")
-
-        def on_save_checkpoint(self, trainer: Any, module: Any, checkpoint: dict[str, Any]) -> None:
-            """Write the counters of an uninterrupted run: after a resume behind an epoch's last batch Lightning's differ."""
-            begun, ended = loader.epoch + 1, loader.epoch + int(self.at_epoch_end)
-            counts = {"ready": begun, "started": begun, "processed": ended, "completed": loader.epoch}
-            checkpoint["loops"]["fit_loop"]["epoch_progress"] = {"total": counts, "current": dict(counts)}
 
         def state_dict(self) -> dict[str, Any]:
             return {"rows": run.rows, "loader": loader.state_dict()}

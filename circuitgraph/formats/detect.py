@@ -44,7 +44,7 @@ FORMATS: tuple[Format, ...] = (
         (".aig", ".aag"),
         re.compile(rb"a[ai]g \d+ \d+ \d+ \d+ \d+"),
         "circuitgraph.formats.aiger:read_aiger",
-        "circuitgraph.formats.aiger:write_aiger",
+        "circuitgraph.formats.aiger_writer:write_aiger",
         "circuit",
     ),
     Format(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from circuitgraph.cell_types import AND2, LATCH, gate_type, mos_type
-from circuitgraph.circuit import NO_BIT, Circuit, CircuitBuilder, Direction, Reset, canonical_dump
+from circuitgraph.canonical import canonical_dump
+from circuitgraph.circuit import NO_BIT, Circuit, CircuitBuilder, Direction, Reset
 from circuitgraph.errors import CircuitError, Notes
 from circuitgraph.names import NameTable, decode, encode, loose_key, split_bit
 from tests.subjects import full_adder, permuted, random_aig, random_circuit
@@ -218,6 +219,7 @@ def test_a_large_aig_takes_at_most_40_bytes_a_pin() -> None:
     columns = circuit.columns()
     own = sum(column.nbytes for name, column in columns.items() if "names" not in name)
     assert own <= 40 * circuit.num_pins
+    assert (circuit.pin_net.dtype, circuit.cell_type.dtype, circuit.net_constant.dtype) == (np.int32, np.int32, np.int8)
     assert sum(column.nbytes for column in columns.values()) <= 40 * circuit.num_pins
     derived = (circuit.pin_cell, circuit.pin_port, circuit.pin_direction, circuit.net_driver, circuit.net_load_count)
     assert own + sum(column.nbytes for column in derived) <= 40 * circuit.num_pins

@@ -111,7 +111,7 @@ def sample(name: str) -> bytes:
 
 
 def binary_aiger() -> bytes:
-    from circuitgraph.formats.aiger import aiger_bytes
+    from circuitgraph.formats.aiger_writer import aiger_bytes
 
     return aiger_bytes(read(SAMPLES / "small.aag"))
 

@@ -16,7 +16,8 @@ from circuitgraph.analysis.levels import num_levels
 from circuitgraph.analysis.simulation import exhaustive_patterns, port_values, simulate
 from circuitgraph.circuit import Circuit, Direction, PortRole, Reset
 from circuitgraph.errors import CircuitError
-from circuitgraph.formats.aiger import aiger_bytes, property_counts, read_aiger
+from circuitgraph.formats.aiger import property_counts, read_aiger
+from circuitgraph.formats.aiger_writer import aiger_bytes
 from tests.subjects import full_adder, random_aig
 
 Shared = Callable[[str], Path]
