@@ -112,6 +112,7 @@ def _literals(circuit: Circuit, place: str) -> tuple[LongArray, npt.NDArray[np.i
 
 
 def encode_deltas(triples: LongArray) -> bytes:
+    """The binary form of ANDs [A, 3] (literal, larger operand, smaller operand): two numbers of 7 bits a byte each."""
     deltas = np.stack([triples[:, 0] - triples[:, 1], triples[:, 1] - triples[:, 2]], axis=1).ravel()
     lengths = np.ones(len(deltas), np.int64)
     for place in range(1, MAX_VARINT_BYTES):
