@@ -63,7 +63,9 @@ def _command(commands: Any, name: str, help: str, run: Callable[[argparse.Namesp
 
 
 def _inspect(commands: Any) -> None:
-    command = _command(commands, "inspect", "Counts, cells by type and checks of netlists, AIGs, libraries, SPEF.", _run_inspect)
+    command = _command(
+        commands, "inspect", "Counts, cells by type and checks of netlists, AIGs, libraries, SPEF.", _run_inspect
+    )
     command.add_argument("files", nargs="+", metavar="FILE")
     command.add_argument("--json", action="store_true", help="one array with one object a file")
     command.add_argument("--liberty", action="append", default=[], metavar="LIB", help="library of a netlist's cells")
@@ -100,14 +102,18 @@ def _libraries(paths: Sequence[str]) -> Any:
 
 
 def _embed(commands: Any) -> None:
-    command = _command(commands, "embed", "Embedding of every node and of the whole circuit, as safetensors.", _run_embed)
+    command = _command(
+        commands, "embed", "Embedding of every node and of the whole circuit, as safetensors.", _run_embed
+    )
     command.add_argument("file", metavar="FILE")
     command.add_argument("-o", "--output", required=True, metavar="X.safetensors")
     command.add_argument("--model", metavar="CHECKPOINT", help="an encoder; default: the small one that is shipped")
     command.add_argument("--view", choices=("logic", "timing"), help="default: the one of the encoder")
     command.add_argument("--liberty", action="append", default=[], metavar="LIB")
     command.add_argument("--top", help="top module of a netlist")
-    command.add_argument("--block-size", type=int, metavar="N", help="most nodes held at once; the result does not change")
+    command.add_argument(
+        "--block-size", type=int, metavar="N", help="most nodes held at once; the result does not change"
+    )
     command.add_argument("--break-loops", action="store_true", help="cut combinational loops")
     command.add_argument("--json", action="store_true")
 
@@ -171,7 +177,9 @@ def _predict(commands: Any) -> None:
     timing.add_argument("--black-box", action="store_true", help="keep unknown cell types opaque, without arcs")
     timing.add_argument("--break-loops", action="store_true", help="cut combinational loops")
     timing.add_argument("--ignore-sdc", action="store_true", help="count SDC commands that are not supported, go on")
-    timing.add_argument("--block-size", type=int, metavar="N", help="most pins held at once; the result does not change")
+    timing.add_argument(
+        "--block-size", type=int, metavar="N", help="most pins held at once; the result does not change"
+    )
     timing.add_argument("--paths", type=int, default=5, metavar="N", help="worst paths in the report")
     timing.add_argument("-o", "--output", required=True, metavar="DIR")
     timing.add_argument("--json", action="store_true")

@@ -28,7 +28,9 @@ def data_command(options: argparse.Namespace, say: Say) -> dict[str, Any]:
 def _list(folder: Path) -> dict[str, Any]:
     corpus = Corpus(folder)
     rows = []
-    for family, split in sorted(corpus.families(("netlist", "aig", "placed")).items(), key=lambda item: (item[1], item[0])):
+    for family, split in sorted(
+        corpus.families(("netlist", "aig", "placed")).items(), key=lambda item: (item[1], item[0])
+    ):
         kinds = Counter(entry.kind for entry in corpus.index if entry.family == family)
         own = {"netlists": kinds["netlist"], "AIGs": kinds["aig"], "placed": kinds["placed"]}
         rows.append({"family": family, "split": split, **own})
@@ -43,7 +45,9 @@ def _verify(folder: Path) -> dict[str, Any]:
     faults = verify(folder)
     if faults:
         more = f" (and {len(faults) - 1:,} more)" if faults[1:] else ""
-        raise CircuitError(str(folder), "corpus", f"differs from its MANIFEST: {faults[0]}{more}", "git checkout data, or data rebuild")
+        raise CircuitError(
+            str(folder), "corpus", f"differs from its MANIFEST: {faults[0]}{more}", "git checkout data, or data rebuild"
+        )
     files = len(read_manifest(folder))
     return {"folder": str(folder), "files": files, "text": f"{folder}: {files:,} files are as the MANIFEST says"}
 
@@ -59,7 +63,9 @@ def _rebuild(options: argparse.Namespace, say: Say) -> dict[str, Any]:
     write_manifest(folder)
     faults = verify(folder)
     if faults:
-        raise CircuitError(str(folder), "rebuilt corpus", f"differs from its own MANIFEST: {faults[0]}", "please report it")
+        raise CircuitError(
+            str(folder), "rebuilt corpus", f"differs from its own MANIFEST: {faults[0]}", "please report it"
+        )
     text = f"{folder}: rebuilt; compare with diff -r data {folder}"
     return {"folder": str(folder), "text": text}
 

@@ -35,7 +35,9 @@ def demonstrate(output: str, seed: int, say: Say) -> dict[str, Any]:
     corpus = Corpus(shipped_folder())
     families = corpus.families(("placed",))
     unseen = sorted(family for family, split in families.items() if split == "test")
-    say(f"corpus: {len(corpus.entries(kinds=('placed',)))} placed designs of {len(families)} families; unseen in training: {', '.join(unseen)}")
+    say(
+        f"corpus: {len(corpus.entries(kinds=('placed',)))} placed designs of {len(families)} families; unseen in training: {', '.join(unseen)}"
+    )
     pretraining = PretrainRecipe(
         seed=seed,
         data=DataPart(view="timing", kinds=["placed"]),
@@ -60,7 +62,13 @@ def demonstrate(output: str, seed: int, say: Say) -> dict[str, Any]:
             f"report: {page.resolve()}  ({seconds:.0f} s, seed {seed})",
         ]
     )
-    return {"masked_cells": first["rows"], "timing": second["rows"], "report": str(page), "seconds": seconds, "text": text}
+    return {
+        "masked_cells": first["rows"],
+        "timing": second["rows"],
+        "report": str(page),
+        "seconds": seconds,
+        "text": text,
+    }
 
 
 def _page(corpus: Corpus, folder: Path, seed: int, masked: Any, timing: Any, say: Say) -> Path:
@@ -89,10 +97,15 @@ def _page(corpus: Corpus, folder: Path, seed: int, masked: Any, timing: Any, say
     truth = reference(example).about["timing"]
     page = Page("circuitgraph: demonstration", f"Seed {seed}. Every number on this page was computed by this run.")
     page.heading("1. Masked gate modelling")
-    page.text("A share of the cells is hidden from the encoder, and it says what they are. Test families were never seen in training.")
+    page.text(
+        "A share of the cells is hidden from the encoder, and it says what they are. Test families were never seen in training."
+    )
     page.table(masked, ["residual", "levelised"])
     accuracy = {str(r["row"]): float(r["masked-cell accuracy %"]) for r in masked}
-    page.figures((bars(accuracy, "masked-cell accuracy, %", ["residual"]), "Counting baselines in grey."), *training_figures(_rows(folder / "pretrain")))
+    page.figures(
+        (bars(accuracy, "masked-cell accuracy, %", ["residual"]), "Counting baselines in grey."),
+        *training_figures(_rows(folder / "pretrain")),
+    )
     page.heading("2. Wires and slack")
     page.text(
         "Wires of the shipped designs are pattern-routed estimates, not post-route. Learned wires start from the fitted fan-out row. "
@@ -103,7 +116,14 @@ def _page(corpus: Corpus, folder: Path, seed: int, masked: Any, timing: Any, say
     page.heading(f"3. {SHOWN}, a design of the unseen family {entry.family!r}")
     page.figures(
         (slack_scatter(truth, {"fan-out": row, "learned wires": learned}), "Setup slack of every endpoint."),
-        (histogram({"true wires": 1e9 * truth.worst_slack(), "learned wires": 1e9 * learned.worst_slack()}, "setup slack, ns", True), "Setup slack."),
+        (
+            histogram(
+                {"true wires": 1e9 * truth.worst_slack(), "learned wires": 1e9 * learned.worst_slack()},
+                "setup slack, ns",
+                True,
+            ),
+            "Setup slack.",
+        ),
     )
     for one in worst_paths(learned, 2):
         page.preformatted(report_path(learned, one))

@@ -11,7 +11,19 @@ from typing import Any
 from circuitgraph import __version__
 from circuitgraph.programs import PACKAGE_OF, how_to_get
 
-NEEDED = ("numpy", "scipy", "numba", "networkx", "torch", "torch-geometric", "scikit-learn", "pyverilog", "safetensors", "pydantic", "rich")
+NEEDED = (
+    "numpy",
+    "scipy",
+    "numba",
+    "networkx",
+    "torch",
+    "torch-geometric",
+    "scikit-learn",
+    "pyverilog",
+    "safetensors",
+    "pydantic",
+    "rich",
+)
 EXTRAS = {
     "lightning": "train",
     "tensorboard": "train",
@@ -41,7 +53,9 @@ def doctor() -> dict[str, Any]:
     try:
         other = distribution("circuitgraph")
         healthy = False
-        lines.append(f"  another package named circuitgraph {other.version} is installed: pip uninstall circuitgraph, then reinstall circuitgraph-learn")
+        lines.append(
+            f"  another package named circuitgraph {other.version} is installed: pip uninstall circuitgraph, then reinstall circuitgraph-learn"
+        )
     except PackageNotFoundError:
         pass
     programs: dict[str, str | None] = {}
@@ -50,7 +64,13 @@ def doctor() -> dict[str, Any]:
         place = programs[program] or f"is missing (optional): {how_to_get(program)}"
         lines.append(f"  program {program}: {place}")
     lines.append(_corpus_line())
-    return {"version": __version__, "healthy": healthy, "packages": packages, "programs": programs, "text": "\n".join(lines)}
+    return {
+        "version": __version__,
+        "healthy": healthy,
+        "packages": packages,
+        "programs": programs,
+        "text": "\n".join(lines),
+    }
 
 
 def _corpus_line() -> str:

@@ -22,7 +22,9 @@ def embed_file(options: argparse.Namespace, say: Callable[[str], None]) -> dict[
     """
     output = Path(options.output)
     if output.suffix != ".safetensors":
-        raise CircuitError("-o", repr(str(output)), "must end in .safetensors", f"try {output.with_suffix('.safetensors')}")
+        raise CircuitError(
+            "-o", repr(str(output)), "must end in .safetensors", f"try {output.with_suffix('.safetensors')}"
+        )
     names = output.with_suffix(".nodes.tsv")
     check_writable(output)
     check_writable(names)
@@ -41,7 +43,10 @@ def embed_file(options: argparse.Namespace, say: Callable[[str], None]) -> dict[
     data = to_data(view)
     if Schema.of(data) != encoder.schema:
         raise CircuitError(
-            path.name, "encoder", f"was made for the {encoder.schema.view} view, not for this {view.kind} view", "give --view or --model"
+            path.name,
+            "encoder",
+            f"was made for the {encoder.schema.view} view, not for this {view.kind} view",
+            "give --view or --model",
         )
     blocks = blocks_of(data, options.block_size) if options.block_size is not None else None
     with torch.no_grad():
@@ -76,7 +81,9 @@ def read_circuit(options: argparse.Namespace) -> tuple[Circuit, Any]:
 
     row = detect(options.file)
     if row.gives != "circuit":
-        raise CircuitError(Path(options.file).name, f"format {row.name!r}", "holds no circuit", "give a netlist or an AIG")
+        raise CircuitError(
+            Path(options.file).name, f"format {row.name!r}", "holds no circuit", "give a netlist or an AIG"
+        )
     library = None
     if options.liberty:
         from circuitgraph.library import Library

@@ -40,7 +40,9 @@ def evaluate_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
     split = split_examples(corpus_examples(corpus), [])
     train, test = split["train"], split["test"]
     if not train or not test:
-        raise CircuitError(str(corpus.folder), "corpus", "has no placed designs in train and test", "check its MANIFEST.csv")
+        raise CircuitError(
+            str(corpus.folder), "corpus", "has no placed designs in train and test", "check its MANIFEST.csv"
+        )
     recipe = FinetuneRecipe().train.model_dump()
     seeds = list(range(options.seeds))
     scores = baseline_scores(train, test)

@@ -16,9 +16,7 @@ from circuitgraph.formats.detect import detect, format_named, function_of
 Record = dict[str, Any]
 
 
-def inspect_file(
-    path: str, *, format: str | None = None, library: Any = None, top: str | None = None
-) -> Record:
+def inspect_file(path: str, *, format: str | None = None, library: Any = None, top: str | None = None) -> Record:
     """The numbers of one file.
 
     Args:

@@ -101,5 +101,7 @@ def accuracy_rows(
         accuracy = count_accuracy(CountTable(train, depth), test, objective)
         rows.append({"row": name, "masked-cell accuracy %": 100 * accuracy, "learned": False})
     for name, (encoder, own) in trained.items():
-        rows.append({"row": name, "masked-cell accuracy %": 100 * encoder_accuracy(encoder, own, test), "learned": True})
+        rows.append(
+            {"row": name, "masked-cell accuracy %": 100 * encoder_accuracy(encoder, own, test), "learned": True}
+        )
     return rows

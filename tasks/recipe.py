@@ -135,7 +135,11 @@ def _worded(error: ValidationError, text: str, name: str, model: type[_Part]) ->
     place = f"{name}:{_line_of(text, location)}"
     if len(location) > 1:
         place += f" [{'.'.join(location[:-1])}]"
-    rest = f" (and {len(faults) - 1} more: {', '.join('.'.join(map(str, f['loc'])) for f in faults[1:4])})" if faults[1:] else ""
+    rest = (
+        f" (and {len(faults) - 1} more: {', '.join('.'.join(map(str, f['loc'])) for f in faults[1:4])})"
+        if faults[1:]
+        else ""
+    )
     if first["type"] == "extra_forbidden":
         known = _keys(model, location[:-1])
         rule, way_out = "is unknown", nearest(location[-1], known, f"known keys are {', '.join(known)}")

@@ -32,7 +32,9 @@ def _check_names(path: str, recipe: PretrainRecipe) -> None:
             way_out = nearest(part.name, known, f"use {', '.join(known)}")
             raise CircuitError(place_of(path, [table, "name"]), f"{table} {part.name!r}", "is unknown", way_out)
     try:
-        refuse_unknown(f"encoder {recipe.encoder.name!r}", resolve(ENCODERS[recipe.encoder.name]), _encoder_config(recipe))
+        refuse_unknown(
+            f"encoder {recipe.encoder.name!r}", resolve(ENCODERS[recipe.encoder.name]), _encoder_config(recipe)
+        )
     except CircuitError as error:
         raise CircuitError(place_of(path, ["encoder", "layers"]), error.subject, error.rule, error.way_out) from None
 
@@ -135,7 +137,8 @@ def corpus_graphs(part: Any, say: Say) -> tuple[dict[str, list[Any]], dict[str, 
     for line in [*corpus.lines, *(f"{name.replace('.', ' ')}: {count:,} in all" for name, count in failed.items())]:
         say(line)
     if not graphs["train"]:
-        raise CircuitError(str(corpus.folder), "corpus", f"has no training circuits of kinds {part.kinds}", "check its MANIFEST.csv")
+        rule = f"has no training circuits of kinds {', '.join(part.kinds)}"
+        raise CircuitError(str(corpus.folder), "corpus", rule, "check its MANIFEST.csv")
     hashes["corpus"] = hash_bytes(json.dumps(hashes, sort_keys=True).encode())
     return graphs, hashes
 

@@ -80,4 +80,6 @@ def _needs_tools(request: pytest.FixtureRequest) -> None:
     mark = request.node.get_closest_marker("tool")
     for program in mark.args if mark else ():
         if shutil.which(program) is None:
-            pytest.skip(f"program {program!r} is not installed: apt-get install {PROGRAMS.get(program, program)}, or make tools")
+            pytest.skip(
+                f"program {program!r} is not installed: apt-get install {PROGRAMS.get(program, program)}, or make tools"
+            )

@@ -41,7 +41,9 @@ def draw_view(view: View, names: list[str], width: int = 1000) -> str:
     height = int(max(160, min(900, 26 * tallest + 40)))
     x = 30 + (width - 60) * (view.level / max(1, levels - 1))
     y = 20 + (height - 40) * place
-    parts = [f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" xmlns="http://www.w3.org/2000/svg">']
+    parts = [
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" xmlns="http://www.w3.org/2000/svg">'
+    ]
     for row, (source, target) in enumerate(view.edge_index.T.tolist()):
         middle = (x[source] + x[target]) / 2
         colour = "#d9a0a0" if view.edge_features[row, 0] > 0.5 else "#c3cad4"
@@ -55,6 +57,8 @@ def draw_view(view: View, names: list[str], width: int = 1000) -> str:
         kind = kinds[view.node_kind[node]]
         colour = COLOURS.get(kind, SEQUENTIAL if view.features[node, sequential] > 0.5 else GATE)
         title = html.escape(f"{names[node]} ({kind})")
-        parts.append(f'<circle cx="{x[node]:.1f}" cy="{y[node]:.1f}" r="4.5" fill="{colour}"><title>{title}</title></circle>')
+        parts.append(
+            f'<circle cx="{x[node]:.1f}" cy="{y[node]:.1f}" r="4.5" fill="{colour}"><title>{title}</title></circle>'
+        )
     parts.append("</svg>")
     return "".join(parts)

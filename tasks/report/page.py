@@ -89,7 +89,9 @@ class Page:
 
     def figures(self, *figures: tuple[str, str]) -> None:
         """Pictures side by side: (svg, caption) each."""
-        found = "".join(f"<figure>{svg}<figcaption>{html.escape(text)}</figcaption></figure>" for svg, text in figures if svg)
+        found = "".join(
+            f"<figure>{svg}<figcaption>{html.escape(text)}</figcaption></figure>" for svg, text in figures if svg
+        )
         if found:
             self.parts.append(f'<div class="row">{found}</div>')
 

@@ -74,7 +74,9 @@ def scatter(truth: npt.ArrayLike, series: Mapping[str, npt.ArrayLike], x: str, y
         keep = np.isfinite(across) & np.isfinite(up)
         kept.append(up[keep])
         many = int(keep.sum()) > RASTER_FROM
-        axes.scatter(across[keep], up[keep], s=9, alpha=0.5, color=colour, label=_short(name), linewidths=0, rasterized=many)
+        axes.scatter(
+            across[keep], up[keep], s=9, alpha=0.5, color=colour, label=_short(name), linewidths=0, rasterized=many
+        )
     flat = np.concatenate(kept)
     if len(flat):
         ends = [float(flat.min()), float(flat.max())]

@@ -10,7 +10,9 @@ from tasks.report.page import Page
 from tasks.report.plots import bars, curves
 
 
-def write_run_report(run: Any, title: str, rows: Sequence[Mapping[str, Any]], extra: Sequence[tuple[str, str]] = ()) -> Path:
+def write_run_report(
+    run: Any, title: str, rows: Sequence[Mapping[str, Any]], extra: Sequence[tuple[str, str]] = ()
+) -> Path:
     """Table, training curves, versions and seed of a run.
 
     Args:
@@ -19,7 +21,9 @@ def write_run_report(run: Any, title: str, rows: Sequence[Mapping[str, Any]], ex
         extra: more figures as (svg, caption).
     """
     about = run.read()
-    page = Page(title, f"Run {run.folder.name}, seed {about.get('seed')}, {about.get('seconds', {}).get('wall', 0):.0f} s")
+    page = Page(
+        title, f"Run {run.folder.name}, seed {about.get('seed')}, {about.get('seconds', {}).get('wall', 0):.0f} s"
+    )
     learned = [str(row["row"]) for row in rows if row.get("learned")]
     shown = [{key: value for key, value in row.items() if key != "learned"} for row in rows]
     if shown:

@@ -31,7 +31,10 @@ def timing_page(
         paths: how many worst paths are printed.
         reference: the same design under known wires, or None.
     """
-    page = Page(f"Timing of {summary['design']}", f"{summary['source']}; wires: {summary['wires']}; delay model: {summary['delay_model']}")
+    page = Page(
+        f"Timing of {summary['design']}",
+        f"{summary['source']}; wires: {summary['wires']}; delay model: {summary['delay_model']}",
+    )
     tiles = {
         "WNS, ns": f"{summary['wns_ns']:.4f}",
         "TNS, ns": f"{summary['tns_ns']:.4f}",
@@ -47,7 +50,9 @@ def timing_page(
         page.warning(line) if guessed and row == 0 else page.text(line)
     page.heading("Slack")
     setup, hold = 1e9 * timing.worst_slack(), 1e9 * timing.worst_slack(early=True)
-    figures = [(histogram({"setup": setup, "hold": hold}, "slack, ns", zero_line=True), "Worst slack of every endpoint.")]
+    figures = [
+        (histogram({"setup": setup, "hold": hold}, "slack, ns", zero_line=True), "Worst slack of every endpoint.")
+    ]
     if reference is not None:
         truth = 1e9 * reference.worst_slack()
         figures.append((scatter(truth, {"setup": setup}, "reference slack, ns", "predicted slack, ns"), "Setup slack."))

@@ -33,9 +33,7 @@ def predict_from(
     return packed(inputs, wires, timing, source)
 
 
-def packed(
-    inputs: TimingInputs, wires: Wires, timing: Timing, source: Literal["analytic", "learned"]
-) -> Prediction:
+def packed(inputs: TimingInputs, wires: Wires, timing: Timing, source: Literal["analytic", "learned"]) -> Prediction:
     """An analysis as named arrays."""
     places = np.arange(inputs.prepared.num_places)
     nets = inputs.nets
@@ -89,7 +87,9 @@ class LibraryWireLoad(ZeroWires):
         """
         model = inputs.library.default_wire_load
         if model is None:
-            raise CircuitError(inputs.library.name, "library", "declares no default wire load", "use --wires zero or spef")
+            raise CircuitError(
+                inputs.library.name, "library", "declares no default wire load", "use --wires zero or spef"
+            )
         return wire_load_wires(inputs.circuit, model, inputs.pin_capacitance)
 
     def predict(self, inputs: TimingInputs) -> Prediction:
@@ -135,7 +135,9 @@ class FanOut(ZeroWires):
         """
         values = about.get("fan_out")
         if not isinstance(values, list) or len(values) != 4 or not np.isfinite(np.array(values, np.float64)).all():
-            raise CircuitError(place, "checkpoint", f"holds no fan-out row (fan_out is {values!r})", "copy its .json again")
+            raise CircuitError(
+                place, "checkpoint", f"holds no fan-out row (fan_out is {values!r})", "copy its .json again"
+            )
         return cls(FanOutModel(*map(float, values)))
 
 

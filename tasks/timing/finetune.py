@@ -67,7 +67,9 @@ def timing_encoder(path: Path) -> tuple[Any, dict[str, Any]]:
 
     encoder, about = load_encoder(path)
     if encoder.schema.view != "timing":
-        raise CircuitError(path.name, "encoder", f"was made for the {encoder.schema.view} view", "give one of the timing view")
+        raise CircuitError(
+            path.name, "encoder", f"was made for the {encoder.schema.view} view", "give one of the timing view"
+        )
     return encoder, about
 
 
@@ -86,4 +88,11 @@ def _finished(run: Any) -> dict[str, Any]:
     rows = [{k: v for k, v in row.items() if k != "learned"} for row in about.get("metrics", {}).get("table", [])]
     model, page = run.folder / "checkpoints" / "model.safetensors", run.folder / "report.html"
     text = text_table(rows, "Wires and slack, families unseen in training") + f"\nmodel: {model}\nreport: {page}"
-    return {"run": str(run.folder), "status": about.get("status"), "rows": rows, "model": str(model), "report": str(page), "text": text}
+    return {
+        "run": str(run.folder),
+        "status": about.get("status"),
+        "rows": rows,
+        "model": str(model),
+        "report": str(page),
+        "text": text,
+    }

@@ -127,7 +127,9 @@ def read_example(
 ) -> Example:
     """An example from the paths ``netlist``, ``sdc`` and ``spef``."""
     name = Path(files["netlist"]).stem
-    inputs = read_inputs(files["netlist"], library, files["sdc"], black_box=black_box, break_loops=break_loops, name=name)
+    inputs = read_inputs(
+        files["netlist"], library, files["sdc"], black_box=black_box, break_loops=break_loops, name=name
+    )
     return Example(inputs, read_labels(files["spef"], inputs), family, inputs.name)
 
 

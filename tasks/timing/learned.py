@@ -3,8 +3,8 @@
     log C = log C_fan-out(f) + a tanh(u),     log R = log R_fan-out(f) + a tanh(v)
 
 (u, v) come from the embedding of the net's driver pin by an encoder that was pretrained on the timing view (after and
-before it mixes), the mean of its sinks' embeddings, and the fan-out. The last layer starts at zero: the untrained model *is* the fan-out row. It is
-trained on the wires' own labels; slack is computed by the exact engine.
+before it mixes), the mean of its sinks' embeddings, and the fan-out. The last layer starts at zero: the untrained model
+*is* the fan-out row. It is trained on the wires' own labels; slack is computed by the exact engine.
 """
 
 from __future__ import annotations
@@ -49,7 +49,12 @@ class WireResidual(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(context)
         self.layers = nn.Sequential(
-            nn.Linear(context + 2, width), nn.SiLU(), nn.Dropout(0.1), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 2)
+            nn.Linear(context + 2, width),
+            nn.SiLU(),
+            nn.Dropout(0.1),
+            nn.Linear(width, width),
+            nn.SiLU(),
+            nn.Linear(width, 2),
         )
         nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
         nn.init.zeros_(self.layers[-1].bias)  # type: ignore[arg-type]
@@ -131,7 +136,10 @@ class LearnedWires:
         fan_out, capacitance, resistance = net_labels(example)
         model = self.row.model
         residual = np.stack(
-            [np.log(capacitance) - np.log(model.capacitance(fan_out)), np.log(resistance) - np.log(model.resistance(fan_out))],
+            [
+                np.log(capacitance) - np.log(model.capacitance(fan_out)),
+                np.log(resistance) - np.log(model.resistance(fan_out)),
+            ],
             axis=1,
         )
         return CircuitData(
@@ -186,10 +194,13 @@ class LearnedWires:
         tensors = {f"encoder.{name}": value for name, value in self.encoder.state_dict().items()}
         tensors |= {f"head.{name}": value for name, value in self.head.state_dict().items()}
         kept = {key: self.about[key] for key in ("encoder", "config", "schema")}
-        return tensors, {"kind": "model", "task": "timing", "model": "learned wires", "seed": self.seed, **kept, **self.row.state()[1]}
+        about = {"kind": "model", "task": "timing", "model": "learned wires", "seed": self.seed}
+        return tensors, {**about, **kept, **self.row.state()[1]}
 
     @classmethod
-    def from_state(cls, tensors: Mapping[str, Tensor], about: Mapping[str, Any], place: str = "checkpoint") -> LearnedWires:
+    def from_state(
+        cls, tensors: Mapping[str, Tensor], about: Mapping[str, Any], place: str = "checkpoint"
+    ) -> LearnedWires:
         """The inverse of :meth:`state`."""
         own = {part: {} for part in ("encoder", "head")}  # type: dict[str, dict[str, Tensor]]
         for name, value in tensors.items():
@@ -218,11 +229,15 @@ def load_learned(path: str | Path) -> LearnedWires:
     tensors, about = load(path)
     if about.get("kind") != "model" or about.get("task") != "timing":
         found = f"a model of {about.get('task')}" if about.get("kind") == "model" else f"kind {about.get('kind')!r}"
-        raise CircuitError(Path(path).name, "checkpoint", f"holds {found}, not a model of timing", "give a finetuned model")
+        raise CircuitError(
+            Path(path).name, "checkpoint", f"holds {found}, not a model of timing", "give a finetuned model"
+        )
     model = LearnedWires.from_state(tensors, about, Path(path).name)
     if model.encoder.schema.view != "timing":
         view = model.encoder.schema.view
-        raise CircuitError(Path(path).name, "encoder", f"was made for the {view} view", "give a model of the timing view")
+        raise CircuitError(
+            Path(path).name, "encoder", f"was made for the {view} view", "give a model of the timing view"
+        )
     return model
 
 

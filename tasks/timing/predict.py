@@ -49,7 +49,9 @@ def predict_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
     if options.wires == "spef" and not options.spef:
         raise CircuitError("--wires", "'spef'", "needs --spef", "name the SPEF file")
     if options.model and (options.spef or options.wires not in {None, "fan-out"}):
-        raise CircuitError("--model", "option", "learns wires, and --spef or --wires gives them", "leave one of them out")
+        raise CircuitError(
+            "--model", "option", "learns wires, and --spef or --wires gives them", "leave one of them out"
+        )
     folder = Path(options.output)
     check_writable(folder / "summary.json")
     if options.block_size is not None:
@@ -70,7 +72,11 @@ def predict_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
     if options.block_size is not None:
         ranges = order_ranges(len(inputs.prepared.order), options.block_size)
     timing = inputs.analyse(
-        chosen.wires, chosen.delay_model, default_wire_load=chosen.default_wire_load, listed=chosen.listed, blocks=ranges
+        chosen.wires,
+        chosen.delay_model,
+        default_wire_load=chosen.default_wire_load,
+        listed=chosen.listed,
+        blocks=ranges,
     )
     seconds = round(time.monotonic() - began, 3)
     summary = summary_of(inputs, timing, chosen, seconds)
@@ -104,7 +110,9 @@ def choose_wires(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
     """Wires as the options say: SPEF if given, else a model if given, else fan-out."""
     kind = options.wires or ("spef" if options.spef else "fan-out")
     if kind == "zero":
-        chosen = Chosen(zero_wires(inputs.circuit), "zero", "lumped_cap", said=["wires: none (zero capacitance and delay)"])
+        chosen = Chosen(
+            zero_wires(inputs.circuit), "zero", "lumped_cap", said=["wires: none (zero capacitance and delay)"]
+        )
     elif kind == "spef":
         chosen = _spef(options, inputs)
     elif options.model:
@@ -112,7 +120,9 @@ def choose_wires(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
 
         model = load_learned(options.model)
         chosen = Chosen(model.wires(inputs), "learned", "elmore", "learned")
-        chosen.said.append(f"wires: learned ({Path(options.model).name}), guessed from the netlist alone; no calibrated interval")
+        chosen.said.append(
+            f"wires: learned ({Path(options.model).name}), guessed from the netlist alone; no calibrated interval"
+        )
     else:
         chosen = _fan_out(inputs)
     if options.delay_model:
@@ -130,7 +140,9 @@ def _spef(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
     has_resistance = bool((wires.resistance > 0).any())
     chosen = Chosen(wires, "spef", "elmore" if has_resistance else "lumped_cap", default_wire_load=True)
     chosen.listed = listed_places(resolved, inputs.circuit)
-    chosen.said.append(f"wires: SPEF; {report.matched:,} of {report.nets:,} nets with a driver and a load have parasitics")
+    chosen.said.append(
+        f"wires: SPEF; {report.matched:,} of {report.nets:,} nets with a driver and a load have parasitics"
+    )
     chosen.unmatched = {"nets_without_parasitics": report.nets - report.matched, "unknown_nets": report.num_unknown}
     chosen.unmatched["unknown_pins"] = report.num_unknown_nodes
     missing = chosen.unmatched["nets_without_parasitics"]
@@ -186,4 +198,3 @@ def summary_text(summary: dict[str, Any], chosen: Chosen, page: Path) -> str:
         f"hold WNS {summary['hold_wns_ns']:.4f} ns, {summary['violating']:,} of {summary['endpoints']:,} endpoints violate "
         f"({chosen.source}; wires {chosen.kind}, {chosen.delay_model}, {summary['seconds']:.1f} s)\nreport: {page}"
     )
-

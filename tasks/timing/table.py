@@ -51,10 +51,15 @@ def measure(example: Example, prediction: Prediction) -> dict[str, float]:
     truth = reference(example)
     _, capacitance, resistance = net_labels(example)
     found = {}
-    for name, labels, key in (("log C MAE", capacitance, "net_capacitance"), ("log R MAE", resistance, "net_resistance")):
+    for name, labels, key in (
+        ("log C MAE", capacitance, "net_capacitance"),
+        ("log R MAE", resistance, "net_resistance"),
+    ):
         guess = np.asarray(prediction[key], np.float64)
         keep = np.isfinite(labels) & (guess > 0)
-        found[name] = mae(np.log(labels[keep]), np.log(guess[keep])) if keep.sum() == np.isfinite(labels).sum() else float("nan")
+        found[name] = (
+            mae(np.log(labels[keep]), np.log(guess[keep])) if keep.sum() == np.isfinite(labels).sum() else float("nan")
+        )
     for name, key in (("setup slack MAE ps", "setup_slack"), ("hold slack MAE ps", "hold_slack")):
         found[name] = 1e12 * mae(truth[key], prediction[key])
     found["setup slack R2"] = r2(truth["setup_slack"], prediction["setup_slack"])

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from circuitgraph.cell_types import AND2, LATCH, gate_type, mos_type
 from circuitgraph.canonical import canonical_dump
+from circuitgraph.cell_types import AND2, LATCH, gate_type, mos_type
 from circuitgraph.circuit import NO_BIT, Circuit, CircuitBuilder, Direction, Reset
 from circuitgraph.errors import CircuitError, Notes
 from circuitgraph.names import NameTable, decode, encode, loose_key, split_bit

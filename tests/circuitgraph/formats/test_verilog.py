@@ -13,8 +13,8 @@ from hypothesis import given, strategies
 
 from circuitgraph import CircuitError, read
 from circuitgraph.analysis.simulation import exhaustive_patterns, port_values, simulate
-from circuitgraph.cell_types import gate_type, opaque_type
 from circuitgraph.canonical import canonical_dump
+from circuitgraph.cell_types import gate_type, opaque_type
 from circuitgraph.circuit import CellType, Circuit, Direction, NetRole, Port
 from circuitgraph.design import Design
 from circuitgraph.formats.lexing import SourceText
