@@ -35,9 +35,8 @@ def demonstrate(output: str, seed: int, say: Say) -> dict[str, Any]:
     corpus = Corpus(shipped_folder())
     families = corpus.families(("placed",))
     unseen = sorted(family for family, split in families.items() if split == "test")
-    say(
-        f"corpus: {len(corpus.entries(kinds=('placed',)))} placed designs of {len(families)} families; unseen in training: {', '.join(unseen)}"
-    )
+    designs = len(corpus.entries(kinds=("placed",)))
+    say(f"corpus: {designs} placed designs of {len(families)} families; unseen in training: {', '.join(unseen)}")
     pretraining = PretrainRecipe(
         seed=seed,
         data=DataPart(view="timing", kinds=["placed"]),
@@ -108,8 +107,8 @@ def _page(corpus: Corpus, folder: Path, seed: int, masked: Any, timing: Any, say
     )
     page.heading("2. Wires and slack")
     page.text(
-        "Wires of the shipped designs are pattern-routed estimates, not post-route. Learned wires start from the fitted fan-out row. "
-        "Errors are against the engine with the true wires of the design."
+        "Wires of the shipped designs are pattern-routed estimates, not post-route. Learned wires start from the fitted "
+        "fan-out row. Errors are against the engine with the true wires of the design."
     )
     page.table(timing, ["learned wires"])
     page.figures(*training_figures(_rows(folder / "wires")))
@@ -132,7 +131,8 @@ def _page(corpus: Corpus, folder: Path, seed: int, masked: Any, timing: Any, say
     view = logic_view(circuit)
     names = [_node_name(circuit, view, node) for node in range(view.num_nodes)]
     page.heading(f"4. A circuit of the corpus: {small.design}")
-    caption = f"{circuit.num_cells} cells, level by level. Green inputs, blue gates, violet flip-flops, orange outputs; names on hover."
+    caption = f"{circuit.num_cells} cells, level by level; names on hover. "
+    caption += "Green inputs, blue gates, violet flip-flops, orange outputs."
     page.figures((draw_view(view, names), caption))
     return page.write(folder / "report.html")
 

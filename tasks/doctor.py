@@ -54,7 +54,8 @@ def doctor() -> dict[str, Any]:
         other = distribution("circuitgraph")
         healthy = False
         lines.append(
-            f"  another package named circuitgraph {other.version} is installed: pip uninstall circuitgraph, then reinstall circuitgraph-learn"
+            f"  another package named circuitgraph {other.version} is installed: "
+            "pip uninstall circuitgraph, then reinstall circuitgraph-learn"
         )
     except PackageNotFoundError:
         pass

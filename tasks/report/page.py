@@ -27,7 +27,8 @@ figure { margin: 10px 0; } figure svg { max-width: 100%; height: auto; } figcapt
 .row { display: flex; flex-wrap: wrap; gap: 24px; } .row figure { flex: 1 1 400px; min-width: 0; }
 .tiles { display: flex; flex-wrap: wrap; gap: 12px; margin: 14px 0; }
 .tile { border: 1px solid var(--line); border-radius: 8px; padding: 8px 14px; min-width: 120px; }
-.tile b { display: block; font-size: 20px; font-variant-numeric: tabular-nums; } .tile span { color: var(--soft); font-size: 13px; }
+.tile b { display: block; font-size: 20px; font-variant-numeric: tabular-nums; }
+.tile span { color: var(--soft); font-size: 13px; }
 .bad { color: var(--bad); } .good { color: var(--good); }
 .warn { border-left: 4px solid #d98e04; background: #fff8e8; padding: 8px 12px; margin: 8px 0; }
 footer { color: var(--soft); font-size: 13px; margin-top: 40px; border-top: 1px solid var(--line); padding-top: 8px; }

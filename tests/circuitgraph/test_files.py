@@ -82,9 +82,14 @@ def test_a_ratio_beyond_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest
 def test_an_atomic_write_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "a.txt"
     write_atomic(target, "old")
-    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def half() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
     assert target.read_text() == "old"
     assert [path.name for path in target.parent.iterdir()] == ["a.txt"]
 
