@@ -192,7 +192,7 @@ def write_def(circuit: Circuit, layout: Layout, technology: Technology) -> str:
     """The layout as DEF 5.8: die, rows, components, pins and the connectivity of the nets; no routes.
 
     Example:
-        >>> text = write_def(circuit, layout, technology)  # doctest: +SKIP
+        ``text = write_def(circuit, layout, technology)``.
     """
     unit = DATABASE_UNITS * 1e6
     name = circuit.name or "top"

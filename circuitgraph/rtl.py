@@ -59,7 +59,7 @@ def read_rtl(path: str | os.PathLike[str], top: str | None = None, time_limit: f
             pyverilog is missing, or the time is over.
 
     Example:
-        >>> graph = read_rtl("adder.v")  # doctest: +SKIP
+        ``graph = read_rtl("adder.v")``.
     """
     import networkx as nx
 

@@ -119,7 +119,7 @@ def synthesise(
             or the time is over.
 
     Example:
-        >>> text = synthesise(["adder.v"], "adder", target, {"W": 8}).verilog  # doctest: +SKIP
+        ``text = synthesise(["adder.v"], "adder", target, {"W": 8}).verilog``.
     """
     names = [top, *(parameters or {})]
     for name in names:

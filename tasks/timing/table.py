@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.metrics import mae, mean_and_interval, r2
 from tasks.task import Example, Prediction
-from tasks.timing.baselines import FanOut, LibraryWireLoad, ZeroWires, net_labels, packed
+from tasks.timing.baselines import FanOut, LibraryWireLoad, MatchedTotals, ZeroWires, net_labels, packed
 from tasks.timing.inputs import TimingInputs, TimingLabels
 
 COLUMNS = {
@@ -86,11 +86,14 @@ def shuffled(examples: Sequence[Example], seed: int) -> list[Example]:
     return found
 
 
-def baseline_scores(train: Sequence[Example], test: Sequence[Example]) -> list[Scores]:
-    """Rows that learn nothing, or four numbers."""
+def baseline_scores(
+    train: Sequence[Example], test: Sequence[Example], validation: Sequence[Example] = ()
+) -> list[Scores]:
+    """Rows that learn nothing, or four numbers, or six."""
     found = []
-    for model in (ZeroWires(), LibraryWireLoad(), FanOut()):
-        model.fit(train, [], {}, None)
+    models = [ZeroWires(), LibraryWireLoad(), FanOut()]
+    for model in (*models, MatchedTotals(FanOut())) if validation else models:
+        model.fit(train, validation, {}, None)
         found += score(model, model.name, 0, test)
     return found
 
@@ -103,13 +106,18 @@ def learned_scores(
     validation: Sequence[Example],
     test: Sequence[Example],
     recipe: Mapping[str, Any],
+    match: Sequence[Example] = (),
 ) -> list[Scores]:
-    """Rows of a model that is trained anew for each seed."""
+    """Rows of a model that is trained anew for each seed; with *match* also of the same, its totals matched."""
     found = []
     for seed in seeds:
         model = make(seed)
         model.fit(train, validation, recipe, None)
         found += score(model, name, seed, test)
+        if match:
+            scaled = MatchedTotals(model)
+            scaled.match(match)
+            found += score(scaled, f"{name}, totals matched", seed, test)
     return found
 
 
