@@ -156,10 +156,6 @@ class Constraints:
     notes: Notes = field(default_factory=Notes)
     place: str = ""
 
-    def clock_row(self, name: str) -> int:
-        """Row of a clock by name, -1 where there is none."""
-        return next((row for row, clock in enumerate(self.clocks) if clock.name == name), -1)
-
     def counts(self) -> dict[str, int]:
         """Sizes, for ``inspect``."""
         return {

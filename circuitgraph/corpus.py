@@ -186,7 +186,10 @@ class Corpus:
         failed = {f"check.{found.name}": np.array([found.count]) for found in check(circuit)}
         made = replace(made, extra={**made.extra, **failed})
         if path is not None:
-            save_view(made, path)
+            try:
+                save_view(made, path)
+            except CircuitError as error:
+                self.lines.append(f"{error}; going on without the cache (CIRCUITGRAPH_CACHE names another folder)")
         return made
 
 

@@ -106,12 +106,14 @@ class Design:
             for top in self.tops:
                 raise self.refused[top]
             self._refuse_recursion(list(self.modules))
-            raise CircuitError(self.place, "file", "holds no module that could be the top", "name one with top=")
+            raise CircuitError(
+                self.place, "file", "holds no module that could be the top", "name one with --top (top= in Python)"
+            )
         raise CircuitError(
             self.place,
             f"modules {quoted(usable)}",
             "could each be the top",
-            f"name one with top=, as top={usable[0]!r}",
+            f"name one with --top (top= in Python), as --top {usable[0]}",
         )
 
     def children(self, name: str) -> dict[str, int]:

@@ -25,6 +25,9 @@ MAX_RATIO = 1000
 RATIO_FREE_BYTES = 16 << 20
 CHUNK = 1 << 20
 
+MAGIC = {".gz": b"\x1f\x8b", ".xz": b"\xfd7zXZ\x00", ".zst": b"\x28\xb5\x2f\xfd"}
+"""Suffix of each compression and the bytes that its files begin with."""
+
 Source = str | os.PathLike[str] | BinaryIO
 
 
@@ -90,15 +93,15 @@ def _over_limit(name: str, limit: int) -> CircuitError:
 
 def _decompressed(raw: bytes, name: str, limit: int) -> bytes:
     stream: IO[bytes]
-    if raw[:2] == b"\x1f\x8b":
+    if raw.startswith(MAGIC[".gz"]):
         import gzip
 
         stream = cast("IO[bytes]", gzip.GzipFile(fileobj=io.BytesIO(raw)))
-    elif raw[:6] == b"\xfd7zXZ\x00":
+    elif raw.startswith(MAGIC[".xz"]):
         import lzma
 
         stream = cast("IO[bytes]", lzma.LZMAFile(io.BytesIO(raw)))  # noqa: SIM115 - in memory
-    elif raw[:4] == b"\x28\xb5\x2f\xfd":
+    elif raw.startswith(MAGIC[".zst"]):
         try:
             import zstandard
         except ModuleNotFoundError:
@@ -145,7 +148,7 @@ def stem_of(source: Source) -> str:
     'adder'
     """
     path = Path(name_of(source))
-    if path.suffix in {".gz", ".xz", ".zst"}:
+    if path.suffix.lower() in MAGIC:
         path = path.with_suffix("")
     return path.with_suffix("").name
 
@@ -208,16 +211,45 @@ def _umask() -> int:
 def write_atomic(target: str | os.PathLike[str], content: bytes | str) -> Path:
     """Write *content* so that either the old file or the whole new one is there.
 
+    A target that ends in .gz, .xz or .zst is compressed, the same bytes every time; content that already begins as
+    such a file does stays as it is.
+
     Returns:
         The path written.
 
     Raises:
-        CircuitError: the folder or the file cannot be written.
+        CircuitError: the folder or the file cannot be written, or zstandard is missing.
     """
     data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    data = _compressed(data, Path(target))
     with atomic_path(target) as temporary, temporary.open("wb") as file:
         file.write(data)
     return Path(target)
+
+
+def _compressed(data: bytes, target: Path) -> bytes:
+    """The bytes that a file of this name holds; nothing in them depends on the time or the path."""
+    suffix = target.suffix.lower()
+    if suffix not in MAGIC or data.startswith(MAGIC[suffix]):
+        return data
+    if suffix == ".gz":
+        import gzip
+
+        held = io.BytesIO()
+        with gzip.GzipFile(filename="", mode="wb", fileobj=held, mtime=0) as file:
+            file.write(data)
+        return held.getvalue()
+    if suffix == ".xz":
+        import lzma
+
+        return lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC64)
+    try:
+        import zstandard
+    except ModuleNotFoundError:
+        raise CircuitError(
+            str(target), "file", "is to be compressed with zstd", "pip install zstandard, or write .gz or .xz"
+        ) from None
+    return bytes(zstandard.ZstdCompressor().compress(data))
 
 
 def hash_bytes(*parts: bytes) -> str:

@@ -94,11 +94,6 @@ class Parasitics:
         return len(self.node_kind)
 
     @property
-    def num_corners(self) -> int:
-        """Number of corners, c."""
-        return int(self.net_capacitance.shape[1])
-
-    @property
     def total(self) -> FloatArray:
         """Total capacitance of each net at the chosen corner, float64 [M], farads."""
         return self.net_capacitance[:, self.corner]

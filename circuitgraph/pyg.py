@@ -6,6 +6,7 @@ whose *names* contain ``index`` or ``batch``, and no others.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -324,7 +325,8 @@ class CorpusDataset(Dataset):  # type: ignore[misc]
         folder: a folder with a MANIFEST.csv.
         view: "logic" or "timing".
         split: "train", "validation", "test" or None for all.
-        transform, pre_transform: callables on :class:`CircuitData`, as in PyG.
+        transform, pre_transform: callables on :class:`CircuitData`, as in PyG; a transform gets a shallow copy.
+        kinds: of the index's rows; None = netlists and AIGs for the logic view, placed designs for the timing view.
     """
 
     def __init__(
@@ -334,11 +336,16 @@ class CorpusDataset(Dataset):  # type: ignore[misc]
         split: str | None = None,
         transform: Callable[[CircuitData], CircuitData] | None = None,
         pre_transform: Callable[[CircuitData], CircuitData] | None = None,
-        kinds: Sequence[str] = ("netlist", "aig"),
+        kinds: Sequence[str] | None = None,
     ) -> None:
         super().__init__(None, transform)
-        from circuitgraph.corpus import Corpus
+        from circuitgraph.corpus import SPLITS, Corpus
+        from circuitgraph.views import VIEWS
 
+        for what, given, known in (("view", view, VIEWS), ("split", split, SPLITS)):
+            if given is not None and given not in known:
+                raise CircuitError("CorpusDataset", f"{what} {given!r}", "is unknown", f"use {', '.join(known)}")
+        kinds = (("netlist", "aig") if view == "logic" else ("placed",)) if kinds is None else kinds
         self.corpus = Corpus(folder)
         self.entries = self.corpus.entries(split=split, kinds=kinds)
         self.view = view
@@ -354,7 +361,7 @@ class CorpusDataset(Dataset):  # type: ignore[misc]
         if idx not in self._made:
             data = to_data(self.corpus.view(self.entries[idx], self.view))
             self._made[idx] = data if self._pre is None else self._pre(data)
-        return self._made[idx]
+        return copy.copy(self._made[idx])
 
     def circuit(self, idx: int) -> Circuit:
         """The circuit behind a row."""

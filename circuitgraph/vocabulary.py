@@ -195,20 +195,6 @@ def kinds() -> tuple[str, ...]:
     return (*OTHER, *_classes()[0], *SEQUENTIAL, *DEVICES)
 
 
-@lru_cache(maxsize=1)
-def _numbers() -> dict[str, int]:
-    return {kind: number for number, kind in enumerate(kinds())}
-
-
-def number_of(kind: str) -> int:
-    """Number of a kind.
-
-    Raises:
-        KeyError: there is no such kind.
-    """
-    return _numbers()[kind]
-
-
 @lru_cache(maxsize=None)
 def kind_of_table(table: int, inputs: int) -> str:
     """Kind of a truth table of up to six inputs; inputs that it does not depend on do not count.

@@ -65,6 +65,9 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors.torch import load as load_tensors
 
     weights, note = paths_of(path)
+    if not note.is_file() and (weights.is_file() or Path(path).is_file()):
+        way_out = "name one that pretrain or finetune wrote"
+        raise CircuitError(Path(path).name, "file", f"is no checkpoint (there is no {note.name} beside it)", way_out)
     about = _read_json(read_bytes(note), note.name)
     if not isinstance(about, dict) or "format_version" not in about:
         raise CircuitError(

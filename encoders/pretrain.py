@@ -107,7 +107,10 @@ def train(
         resume = str(run.checkpoint)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        trainer.fit(module, train_dataloaders=loader, ckpt_path=resume, weights_only=False)
+        try:
+            trainer.fit(module, train_dataloaders=loader, ckpt_path=resume, weights_only=False)
+        except SystemExit:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from None
     if run is not None:
         run.write_metrics()
     return memory.rows

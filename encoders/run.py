@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import platform
 import time
 from collections.abc import Iterator, Mapping
@@ -83,7 +84,7 @@ class Run:
             "cpu": round(time.process_time(), 3),
         }
         about = {"status": status, **self.about, "seconds": seconds, "metrics": dict(metrics)}
-        write_atomic(self.folder / "run.json", json.dumps(about, indent=1) + "\n")
+        write_atomic(self.folder / "run.json", json.dumps(finite(about), indent=1, allow_nan=False) + "\n")
 
     def log(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
         """Keep a row of metrics; :meth:`write_metrics` puts them on disk."""
@@ -102,6 +103,19 @@ class Run:
     def checkpoint(self) -> Path:
         """Stem of the state to resume from."""
         return self.folder / "checkpoints" / "last"
+
+
+def finite(value: Any) -> Any:
+    """A nested plain value as JSON can hold it: NaN and infinities become null.
+
+    >>> finite({"a": [1.0, float("nan")]})
+    {'a': [1.0, None]}
+    """
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _number(value: Any) -> Any:

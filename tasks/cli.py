@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from circuitgraph import __version__
 from circuitgraph.errors import CircuitError, nearest
+from encoders.run import finite
 
 Commands = "argparse._SubParsersAction[_Parser]"
 
@@ -26,9 +27,11 @@ class _Parser(argparse.ArgumentParser):
         """One line and exit code 2."""
         if "invalid choice" in message:
             given = message.split("invalid choice: ")[1].split(" (")[0].strip("'")
-            choices = next((list(a.choices) for a in self._actions if isinstance(a.choices, dict)), [])
-            choices = choices or [str(c) for a in self._actions if a.choices for c in a.choices]
-            message = f"{given!r} is unknown: {nearest(given, choices, 'use one of ' + ', '.join(choices))}"
+            name = message.removeprefix("argument ").split(":")[0]
+            action = next((a for a in self._actions if name in (*a.option_strings, a.metavar, a.dest)), None)
+            choices = [str(choice) for choice in (action.choices if action and action.choices else ())]
+            subject = f"{name} {given!r}" if name.startswith("-") else repr(given)
+            message = f"{subject} is unknown: {nearest(given, choices, 'use one of ' + ', '.join(choices))}"
         self.exit(2, f"{self.prog}: {message}\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -82,7 +85,8 @@ def _run_inspect(options: argparse.Namespace) -> int:
         try:
             record = inspect_file(path, format=options.format, library=library, top=options.top)
         except CircuitError as error:
-            _say(str(error))
+            text, base = str(error), path.rstrip("/").rpartition("/")[2]
+            _say(path + text[len(base) :] if text.startswith(f"{base}:") else text)
             failed = True
             continue
         if options.json:
@@ -90,7 +94,7 @@ def _run_inspect(options: argparse.Namespace) -> int:
         else:
             print(text_of(record))
     if options.json:
-        print(json.dumps(records, indent=1))
+        print(json.dumps(finite(records), indent=1, allow_nan=False))
     return int(failed)
 
 
@@ -215,7 +219,10 @@ def _demo(commands: Any) -> None:
 
 def _run_demo(options: argparse.Namespace) -> int:
     from tasks.demonstration import demonstrate
+    from tasks.recipe import MAX_SEED
 
+    if not 0 <= options.seed <= MAX_SEED:
+        raise CircuitError("--seed", str(options.seed), f"must lie between 0 and {MAX_SEED}", "give another number")
     return _answer(options, demonstrate(options.output, options.seed, _say))
 
 
@@ -250,7 +257,7 @@ def _answer(options: argparse.Namespace, answer: dict[str, Any]) -> int:
     """Print an answer: its text for people, the rest for machines."""
     text = answer.pop("text", "")
     if options.json:
-        print(json.dumps(answer, indent=1))
+        print(json.dumps(finite(answer), indent=1, allow_nan=False))
     elif text:
         print(text)
     return int(answer.get("exit", 0))
@@ -279,7 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        _say("circuitgraph: stopped")
+        _say("circuitgraph: stopped; a training run is resumed by the same command")
         return 130
     except Exception as error:  # noqa: BLE001 - the last resort: kept in a file, said in one line
         return _fault(error)

@@ -242,11 +242,14 @@ def _copy_rtl(source: Path, folder: Path) -> list[Path]:
 
 
 def _remove_strays(folder: Path, written: list[Path]) -> None:
-    """Remove files of designs that no recipe makes any more."""
+    """Remove files that the folder's own MANIFEST lists and that no recipe makes any more; never a stranger's."""
+    if not (folder / "MANIFEST.csv").is_file():
+        return
     kept = {path.resolve() for path in written}
+    listed = {(folder / row["file"]).resolve() for row in read_manifest(folder)}
     for part in ("library", "netlists", "aigs", "timing"):
         for path in sorted((folder / part).rglob("*"), reverse=True):
-            if path.is_file() and path.resolve() not in kept:
+            if path.is_file() and path.resolve() in listed - kept:
                 path.unlink()
             elif path.is_dir() and not any(path.iterdir()):
                 shutil.rmtree(path)

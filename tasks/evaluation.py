@@ -79,6 +79,10 @@ def evaluate_masked_gates(options: argparse.Namespace, say: Say) -> dict[str, An
     from tasks.recipe import DataPart
     from tasks.training import corpus_graphs, default_pretraining
 
+    if options.model:
+        raise CircuitError(
+            "--model", "option", "is for the timing table; this one trains an encoder a seed", "leave it out"
+        )
     recipe = default_pretraining("logic")
     settings = Settings(**(recipe.train.model_dump() | {"epochs": MASKED_EPOCHS, "max_nodes": 6000}))
     graphs, _ = corpus_graphs(DataPart(folder=options.data or "", view="logic", kinds=["netlist", "placed"]), say)

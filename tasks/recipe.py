@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from circuitgraph.errors import CircuitError, nearest
 from circuitgraph.files import read_bytes
 
+MAX_SEED = 2**63 - 1
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -62,7 +64,7 @@ class TrainPart(_Part):
 class PretrainRecipe(_Part):
     """A pretraining run."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=MAX_SEED)
     data: DataPart = DataPart()
     encoder: EncoderPart = EncoderPart()
     objective: ObjectivePart = ObjectivePart()
@@ -72,7 +74,7 @@ class PretrainRecipe(_Part):
 class FinetuneRecipe(_Part):
     """A run on a task's labels."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=MAX_SEED)
     task: Literal["timing"] = "timing"
     data: DataPart = DataPart(view="timing", kinds=["placed"])
     encoder: EncoderPart = EncoderPart()
@@ -111,8 +113,10 @@ def read_recipe(path: str | Path, model: type[_Part], overrides: dict[str, Any] 
     changed: dict[str, Any] = {"data": recipe.data.model_copy(update=part)}  # type: ignore[attr-defined]
     if "seed" in given:
         changed["seed"] = int(given["seed"])
-        if changed["seed"] < 0:
-            raise CircuitError("--seed", str(given["seed"]), "must be 0 or more", "give another number")
+        if not 0 <= changed["seed"] <= MAX_SEED:
+            raise CircuitError(
+                "--seed", str(given["seed"]), f"must lie between 0 and {MAX_SEED}", "give another number"
+            )
     return recipe.model_copy(update=changed)
 
 

@@ -8,22 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from circuitgraph.cell_types import AND2, LATCH
-from circuitgraph.circuit import Circuit, Direction
+from circuitgraph.circuit import Circuit, Direction, PortRole, Reset
 from circuitgraph.errors import CircuitError
 from circuitgraph.files import write_atomic
 from circuitgraph.formats.aiger import MAX_VARINT_BYTES, ROLE_OF_SYMBOL
+from circuitgraph.formats.detect import suffix_of
 from circuitgraph.names import NO_BIT, NameTable
 
 LongArray = npt.NDArray[np.int64]
 
 
 def write_aiger(circuit: Circuit, target: str | os.PathLike[str], *, ascii: bool | None = None) -> None:
-    """Write an AIG; the suffix ``.aag`` or *ascii* chooses the ASCII form.
+    """Write an AIG; the suffix ``.aag`` (compressed or not) or *ascii* chooses the ASCII form.
 
     Raises:
         CircuitError: the circuit holds a type that is neither AND2 nor LATCH, or an AND without a driver.
     """
-    write_atomic(target, aiger_bytes(circuit, str(target).endswith(".aag") if ascii is None else ascii))
+    write_atomic(target, aiger_bytes(circuit, suffix_of(target) == ".aag" if ascii is None else ascii))
 
 
 def aiger_bytes(circuit: Circuit, ascii: bool = False) -> bytes:
@@ -80,6 +81,27 @@ def aiger_bytes(circuit: Circuit, ascii: bool = False) -> bytes:
         body = encode_deltas(triples)
     symbols = _symbols(circuit, inputs, latches, sections, members)
     return "\n".join(text).encode() + b"\n" + body + symbols
+
+
+def check_only_aiger_holds(circuit: Circuit, format: str) -> None:
+    """Refuse to write in another *format* what only AIGER has words for: properties, and known resets.
+
+    Raises:
+        CircuitError: a port is bad, constraint, justice or fairness, or a reset is 0, 1 or uninitialised.
+    """
+    place = circuit.place or circuit.name
+    way_out = "write .aag or .aig (AIGER)"
+    ports = np.flatnonzero(np.isin(circuit.port_role, [role for role in ROLE_OF_SYMBOL.values() if role]))
+    if len(ports):
+        role = PortRole(int(circuit.port_role[ports[0]])).name.lower()
+        subject = f"port {circuit.port_names.text(int(ports[0]))!r}"
+        raise CircuitError(place, subject, f"is of kind {role}, and {format} holds no such property", way_out)
+    reset = np.full(circuit.num_cells, -1, np.int8) if circuit.latch_reset is None else circuit.latch_reset
+    cells = np.flatnonzero((reset >= 0) & (reset != Reset.UNKNOWN))
+    if len(cells):
+        text = {Reset.ZERO: "0", Reset.ONE: "1"}.get(Reset(int(reset[cells[0]])), "uninitialised")
+        subject = f"cell {circuit.cell_names.text(int(cells[0]))!r}"
+        raise CircuitError(place, subject, f"its reset is {text}, and {format} holds no resets", way_out)
 
 
 def _literals(circuit: Circuit, place: str) -> tuple[LongArray, npt.NDArray[np.intp], npt.NDArray[np.intp]]:

@@ -14,6 +14,7 @@ from circuitgraph.cell_types import DFF, gate_type, table_type
 from circuitgraph.circuit import CellType, Circuit, CircuitBuilder, Direction, Reset
 from circuitgraph.errors import CircuitError, nearest
 from circuitgraph.files import Source, name_of, read_bytes, stem_of, write_atomic
+from circuitgraph.formats.aiger_writer import check_only_aiger_holds
 from circuitgraph.names import decode
 from circuitgraph.vocabulary import MAX_TABLE_INPUTS
 
@@ -200,7 +201,8 @@ def write_bench(circuit: Circuit, target: str | os.PathLike[str]) -> None:
     """Write a circuit of gates, look-up tables and DFFs; other functions become LUT lines.
 
     Raises:
-        CircuitError: a cell has no function or several outputs, or a name cannot stand in BENCH.
+        CircuitError: a cell has no function or several outputs, a name cannot stand in BENCH, a flip-flop has a
+            known reset, or a port is a property (bad, constraint, justice, fairness).
     """
     write_atomic(target, bench_text(circuit))
 
@@ -211,6 +213,7 @@ def bench_text(circuit: Circuit) -> str:
     Inverted pins become NOT lines; an output whose name differs from its net's becomes a BUFF line.
     """
     place = circuit.place or circuit.name
+    check_only_aiger_holds(circuit, "BENCH")
     names = [_name(circuit.net_names.text(row), place) for row in range(circuit.num_nets)]
     taken = set(names)
     lines, gates = [f"# {circuit.name}"], []

@@ -89,6 +89,23 @@ FORMATS: tuple[Format, ...] = (
     ),
 )
 
+NOT_READ: Mapping[str, str] = {
+    ".blif": "BLIF",
+    ".eblif": "EBLIF",
+    ".json": "yosys JSON",
+    ".lef": "LEF",
+    ".def": "DEF",
+    ".sdf": "SDF",
+    ".sp": "SPICE",
+    ".spice": "SPICE",
+    ".cdl": "CDL",
+    ".scs": "Spectre",
+    ".dspf": "DSPF",
+    ".gds": "GDS",
+    ".sv": "SystemVerilog",
+}
+"""Formats that are known by their suffix and have no reader yet."""
+
 READERS: Mapping[str, Format] = {row.name: row for row in FORMATS}
 
 
@@ -122,6 +139,9 @@ def detect(source: Source, data: bytes | None = None) -> Format:
             return row
     known = ", ".join(row.name for row in FORMATS)
     suffixes = [known_suffix for row in FORMATS for known_suffix in row.suffixes]
+    if suffix in NOT_READ:
+        rule = f"{NOT_READ[suffix]} is not read yet ({known} are)"
+        raise CircuitError(name_of(source), "file", rule, "convert it, or name the format with --format")
     raise CircuitError(
         name_of(source),
         "file",

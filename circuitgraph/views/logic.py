@@ -22,7 +22,7 @@ FEATURES = (
 EDGE_FEATURES = (
     Feature("inverted", "-", "0 or 1", "complemented fan-in of an AIG"),
     Feature("slot", "index / 4", "0 to 16", "class of the fan-in (:attr:`CellType.slots`)"),
-    Feature("state", "-", "0 or 1", "the edge ends at a sequential cell and does not order"),
+    Feature("state", "-", "0 or 1", "the edge ends at a sequential or opaque cell and does not order"),
 )
 RELATIONS = ("fan_in", "state")
 ORDERING = (True, False)
@@ -32,8 +32,8 @@ def logic_view(circuit: Circuit, *, break_loops: bool = False) -> View:
     """A circuit as a graph of gates.
 
     Nodes: the circuit's input terminals, constant nets that are read, cells, output terminals, in this order.
-    An edge goes from what drives a net to what reads it. Edges into sequential cells have the
-    relation ``state`` and do not order, so latches are cut. ``unit`` is the cell.
+    An edge goes from what drives a net to what reads it. Edges into sequential and opaque cells
+    have the relation ``state`` and do not order, so latches, and what may be one, are cut. ``unit`` is the cell.
 
     Fan-ins that may be exchanged without changing the function share a slot, so a permutation of the fan-ins of
     an AND changes nothing.
@@ -54,7 +54,10 @@ def logic_view(circuit: Circuit, *, break_loops: bool = False) -> View:
     source, target, inverted, slot = _edges(circuit, inputs, constants, outputs, first_cell)
     sequential = np.zeros(nodes, np.bool_)
     sequential[first_cell : first_cell + cells] = circuit.is_sequential
-    relation = sequential[target].astype(np.int8)
+    cuts = np.zeros(nodes, np.bool_)
+    opaque = np.array([t.is_opaque for t in circuit.types] or [False], np.bool_)
+    cuts[first_cell : first_cell + cells] = circuit.is_sequential | opaque[circuit.cell_type]
+    relation = cuts[target].astype(np.int8)
     if break_loops:
         keep = _without_loops(source, target, relation, nodes)
         source, target, inverted = source[keep], target[keep], inverted[keep]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +20,14 @@ RASTER_FROM = 1500
 """Points from which a scatter is rasterised."""
 
 
+def _writable_settings() -> None:
+    """Give matplotlib a folder of its own where the home folder cannot be written; it would warn otherwise."""
+    if "MPLCONFIGDIR" not in os.environ and not os.access(Path("~").expanduser(), os.W_OK):
+        os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="circuitgraph-matplotlib-")
+
+
 def _figure(width: float = 5.2, height: float = 3.4) -> tuple[Any, Any]:
+    _writable_settings()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import matplotlib as mpl

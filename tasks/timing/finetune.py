@@ -25,6 +25,11 @@ def run_finetuning(recipe: FinetuneRecipe, output: str | Path, say: Say) -> dict
     from tasks.timing.table import baseline_scores, score, summary
     from tasks.training import refuse_unknown_families
 
+    if recipe.data.view != "timing" or recipe.data.kinds != ["placed"]:
+        rule = f"the timing task reads placed designs in the timing view, not {recipe.data.kinds} in the {recipe.data.view} view"
+        raise CircuitError(
+            "recipe [data]", "view and kinds", rule, 'leave them out, or write view = "timing", kinds = ["placed"]'
+        )
     corpus = Corpus(recipe.data.folder or shipped_folder())
     refuse_unknown_families(recipe.data.leave_out, list(corpus.families(("placed",))))
     given = {"black_box": recipe.data.black_box, "break_loops": recipe.data.break_loops}

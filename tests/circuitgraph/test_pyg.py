@@ -6,8 +6,20 @@ import pytest
 import torch
 from torch_geometric.loader import DataLoader
 
+from circuitgraph.corpus import Corpus
 from circuitgraph.errors import CircuitError
-from circuitgraph.pyg import INDEXES, PER_EDGE, PER_GRAPH, PER_NODE, EpochLoader, collate, sweep_of, to_data, to_hetero
+from circuitgraph.pyg import (
+    INDEXES,
+    PER_EDGE,
+    PER_GRAPH,
+    PER_NODE,
+    CorpusDataset,
+    EpochLoader,
+    collate,
+    sweep_of,
+    to_data,
+    to_hetero,
+)
 from circuitgraph.views import logic_view
 from tests.subjects import full_adder, random_aig, random_circuit
 
@@ -96,3 +108,33 @@ def test_ranks_share_a_batch() -> None:
     shares = [list(EpochLoader(graphs(), 200, seed=0, rank=rank, world=2)) for rank in range(2)]
     joined = [sorted(a.graph_id.tolist() + b.graph_id.tolist()) for a, b in zip(*shares, strict=True)]
     assert joined == whole
+
+
+def test_a_corpus_is_a_pyg_data_set(root, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("CIRCUITGRAPH_CACHE", str(tmp_path))
+
+    def widened(data):
+        data.x = torch.cat([data.x, torch.ones(data.num_nodes, 1)], dim=1)
+        return data
+
+    dataset = CorpusDataset(root / "data", view="logic", split="test", transform=widened, kinds=("aig",))
+    assert len(dataset) > 3
+    assert [dataset[0].x.size(1) for _ in range(3)] == [9, 9, 9]
+    assert dataset[:2][1].num_nodes == dataset[1].num_nodes
+    batch = next(iter(DataLoader(dataset, batch_size=3)))
+    assert batch.num_graphs == 3
+    assert dataset.circuit(0).num_cells == int(dataset[0].num_units)
+    placed = CorpusDataset(root / "data", view="timing", split="test")
+    assert {entry.kind for entry in placed.entries} == {"placed"}
+    for wrong in ({"split": "tset"}, {"view": "logik"}):
+        with pytest.raises(CircuitError, match="is unknown"):
+            CorpusDataset(root / "data", **wrong)
+
+
+def test_an_unwritable_cache_is_said_and_not_fatal(root, tmp_path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    corpus = Corpus(root / "data", cache=blocked / "inside")
+    entry = corpus.entries(kinds=("aig",))[0]
+    assert corpus.view(entry).num_nodes > 0
+    assert "going on without the cache" in corpus.lines[0]

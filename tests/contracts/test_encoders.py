@@ -262,9 +262,10 @@ def test_a_planted_batch_norm_is_caught(check: Callable[..., None]) -> None:
         check(lambda seed=0: _Leaky(maker("residual")(seed)))
 
 
+@pytest.mark.parametrize("name", ["levelised", "hybrid"])
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 @pytest.mark.parametrize("wide", [1, 2])
-def test_a_deep_sweep_neither_explodes_nor_forgets(scale: float, wide: int) -> None:
+def test_a_deep_sweep_neither_explodes_nor_forgets(name: str, scale: float, wide: int) -> None:
     """DESIGN section 4: 25,000 levels, float64, at initialisation and with weights x 3."""
     levels = 25_000
     rows = np.arange(levels * wide)
@@ -289,7 +290,7 @@ def test_a_deep_sweep_neither_explodes_nor_forgets(scale: float, wide: int) -> N
         view_name="logic",
         name="deep",
     )
-    encoder = make_encoder("levelised", Schema.of(data), 0, width=16).double()
+    encoder = make_encoder(name, Schema.of(data), 0, width=16).double()
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter.mul_(scale)

@@ -475,3 +475,44 @@ def test_every_error_has_four_parts(root: Path) -> None:
     assert faults_of_errors("raise errors.CircuitError('a', 'b', '', 'c')") == ["line 1: an empty part"]
     with pytest.raises(TypeError):
         CircuitError("a", "b", "c")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["demo", "--seed", "-1"], "--seed: -1: must lie between 0 and"),
+        (["evaluate", "masked-gates", "--model", "x"], "is for the timing table"),
+        (["inspect", "folder/none.def"], "DEF is not read yet"),
+    ],
+)
+def test_requests_that_are_refused(arguments: list[str], said: str, capsys, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "none.def").write_text("VERSION 5.8 ;")
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_json_never_holds_nan() -> None:
+    from encoders.run import finite
+
+    assert (
+        json.dumps(finite({"a": [float("nan"), (1.5, float("inf"))]}), allow_nan=False) == '{"a": [null, [1.5, null]]}'
+    )
+
+
+def test_inspect_names_files_as_they_were_given(tmp_path: Path, capsys) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "empty.v").write_text("")
+    files = [str(tmp_path / name / "empty.v") for name in ("a", "b")]
+    assert main(["inspect", *files]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[0] for line in lines] == files
+
+
+def test_a_finetune_recipe_of_another_view_is_refused(tmp_path: Path, capsys) -> None:
+    (tmp_path / "r.toml").write_text('[data]\nview = "logic"\n')
+    assert main(["finetune", str(tmp_path / "r.toml"), "-o", str(tmp_path / "run")]) == 1
+    assert "the timing task reads placed designs" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -94,7 +94,7 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path, monkeypatch: pyte
     assert read_recipe(path, PretrainRecipe).data.folder == str(tmp_path / "corpus")
     given = read_recipe(path, PretrainRecipe, {"seed": 3, "data": "mine", "break_loops": True})
     assert (given.seed, given.data.folder, given.data.break_loops) == (3, str(tmp_path / "elsewhere" / "mine"), True)
-    with pytest.raises(CircuitError, match="--seed: -1: must be 0 or more"):
+    with pytest.raises(CircuitError, match="--seed: -1: must lie between 0 and"):
         read_recipe(path, PretrainRecipe, {"seed": -1})
 
 

@@ -48,7 +48,6 @@ OUTPUT_NAMES = frozenset(
         "COUT",
         "COUT_N",
         "SUM",
-        "SN",
         "YN",
         "XN",
         "GCLK",
@@ -59,7 +58,7 @@ OUTPUT_NAMES = frozenset(
         "OUT1",
     ]
 )
-OUTPUT_WITH_CARRY = frozenset({"S"})
+OUTPUT_WITH_CARRY = frozenset({"S", "SN"})
 CARRY_NAMES = frozenset({"CO", "CON", "COUT", "COUT_N"})
 TIE_NAMES = frozenset(["H", "L", "HI", "LO", "G", "P", "Z", "Y", "ZN", "X", "O", "Q"])
 POWER_NAMES = frozenset(

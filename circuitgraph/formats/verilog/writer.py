@@ -8,9 +8,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from circuitgraph.cell_types import AND2, gate_type
+from circuitgraph.cell_types import AND2, DFF, LATCH, gate_type
 from circuitgraph.circuit import CellType, Circuit, Direction, NetRole
+from circuitgraph.errors import CircuitError
 from circuitgraph.files import write_atomic
+from circuitgraph.formats.aiger_writer import check_only_aiger_holds
 from circuitgraph.formats.verilog.masters import GATE_WORDS, TRISTATE_WORDS
 from circuitgraph.formats.verilog.parser import KEYWORDS
 from circuitgraph.function import Function
@@ -38,9 +40,26 @@ def write_verilog(circuit: Circuit, target: str | os.PathLike[str]) -> None:
         target: path of the file.
 
     Raises:
-        CircuitError: the file cannot be written.
+        CircuitError: the file cannot be written; a latch has no clock (LATCH of AIGER, DFF of BENCH); a cell has a
+            known reset, or a port is a property (bad, constraint, justice, fairness), which Verilog does not hold.
     """
+    _check_clocks(circuit)
+    check_only_aiger_holds(circuit, "Verilog")
     write_atomic(target, encode("\n".join(_Writer(circuit).lines()) + "\n"))
+
+
+def _check_clocks(circuit: Circuit) -> None:
+    """Refuse the latches of formats that write no clock: a module needs one, and no simulator knows their types."""
+    for clockless, written in ((LATCH, ".aag or .aig (AIGER)"), (DFF, ".bench (BENCH)")):
+        rows = [row for row, cell_type in enumerate(circuit.types) if cell_type == clockless]
+        cells = np.flatnonzero(np.isin(circuit.cell_type, rows))
+        if len(cells):
+            raise CircuitError(
+                circuit.place or circuit.name,
+                f"cell {circuit.cell_names.text(int(cells[0]))!r}",
+                f"type {clockless.name!r} has no clock, and Verilog needs one ({len(cells):,} such cells)",
+                f"write {written}",
+            )
 
 
 def identifier(name: str) -> str:

@@ -137,7 +137,7 @@ def test_attribute_with_string_that_holds_its_end(shared_data) -> None:
 
 
 def test_two_tops_need_a_name(shared_data) -> None:
-    with pytest.raises(CircuitError, match=r"'a', 'b': could each be the top: name one with top="):
+    with pytest.raises(CircuitError, match=r"'a', 'b': could each be the top: name one with --top"):
         quirk(shared_data, "v10_two_tops.v")
     assert quirk(shared_data, "v10_two_tops.v", top="a").num_cells == 1
     with pytest.raises(CircuitError, match="is not in the file"):

@@ -142,3 +142,19 @@ def test_blocks_carry_what_they_read_and_release_the_rest(seed: int, size: int) 
 def test_partition_refuses_a_block_of_nothing() -> None:
     with pytest.raises(CircuitError, match="at least 1 node"):
         partition(logic_view(chain(3)), 0)
+
+
+def test_opaque_cells_cut_as_what_may_be_a_flip_flop() -> None:
+    """A netlist read without its library: a loop through an unknown cell is none."""
+    from circuitgraph.cell_types import opaque_type
+    from circuitgraph.circuit import Direction, Port
+
+    unknown = opaque_type("MYSTERY", [Port("D"), Port("Q", Direction.OUTPUT)])
+    builder = CircuitBuilder("feedback")
+    q, d = builder.net("q"), builder.net("d")
+    builder.cell("inv", gate_type("NOT", 1), [q, d])
+    builder.cell("state", unknown, [d, q])
+    builder.output("y", q)
+    view = logic_view(builder.build())
+    assert view.edges["state"].T.tolist() == [[0, 1]]
+    assert view.num_levels == 2
