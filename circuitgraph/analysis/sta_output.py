@@ -1,8 +1,7 @@
 """What timing analysis writes for people and scripts: ``pins.csv``, ``endpoints.csv``; nanoseconds, blank = none.
 
-The header of ``pins.csv`` and the names of its rows are those of OpenSTA's dumps: no backslash stands before
-brackets and
-dividers, a bidirectional pin shows its load half.
+The header of ``pins.csv`` and the names of its rows are those of OpenSTA's dumps: no backslash stands before brackets
+and dividers. The row of a bidirectional pin is its load half, as in the goldens; its slacks are the worst of its checks.
 """
 
 from __future__ import annotations
@@ -10,12 +9,14 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from circuitgraph.analysis.sta import Timing
 from circuitgraph.analysis.sta_checks import Check
+from circuitgraph.analysis.sta_unconstrained import unconstrained
 from circuitgraph.circuit import Circuit
 
 FloatArray = npt.NDArray[np.float64]
@@ -102,16 +103,34 @@ def csv_text(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return file.getvalue()
 
 
-def summary(timing: Timing) -> dict[str, float | int | str]:
-    """Numbers of ``summary.json`` that the analysis itself gives: ns, counts."""
+def summary(timing: Timing) -> dict[str, Any]:
+    """Numbers of ``summary.json`` that the analysis itself gives: ns, counts.
+
+    The negative slacks are None where no endpoint is constrained, a worst slack where none is by its kind of check.
+    """
     setup, hold = timing.worst_slack(), timing.worst_slack(early=True)
     ends = ~np.isnan(setup) | ~np.isnan(hold)
+    is_constrained = bool(ends.any())
     violating = (np.nan_to_num(setup, nan=0.0) < 0) | (np.nan_to_num(hold, nan=0.0) < 0)
     return {
         "design": timing.prepared.circuit.name,
-        "wns_ns": round(timing.wns * 1e9, 6),
-        "tns_ns": round(timing.tns * 1e9, 6),
-        "hold_wns_ns": round(timing.hold_wns * 1e9, 6),
+        "wns_ns": _rounded(timing.wns) if is_constrained else None,
+        "tns_ns": _rounded(timing.tns) if is_constrained else None,
+        "hold_wns_ns": _rounded(timing.hold_wns) if is_constrained else None,
+        "worst_slack_ns": _rounded(_least(setup)),
+        "hold_worst_slack_ns": _rounded(_least(hold)),
         "endpoints": int(ends.sum()),
         "violating": int(violating.sum()),
+        "unconstrained": unconstrained(timing).counts(),
     }
+
+
+def _least(slack: FloatArray) -> float:
+    """The smallest slack that there is, NaN without any."""
+    known = slack[~np.isnan(slack)]
+    return float(known.min()) if len(known) else math.nan
+
+
+def _rounded(value: float) -> float | None:
+    """Seconds as ns with six decimals, None for NaN."""
+    return None if math.isnan(value) else round(value * 1e9, 6)

@@ -12,6 +12,7 @@ from typing import Any
 
 from circuitgraph.analysis.sta import Timing, listed_places
 from circuitgraph.analysis.sta_output import summary as analysis_summary
+from circuitgraph.analysis.sta_unconstrained import unconstrained_line
 from circuitgraph.analysis.wires import Wires, spef_wires, zero_wires
 from circuitgraph.checks import check
 from circuitgraph.errors import CircuitError
@@ -52,6 +53,8 @@ def predict_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
         raise CircuitError(
             "--model", "option", "learns wires, and --spef or --wires gives them", "leave one of them out"
         )
+    if options.paths < 0:
+        raise CircuitError("--paths", str(options.paths), "must be 0 or more", "give another number")
     folder = Path(options.output)
     check_writable(folder / "summary.json")
     if options.block_size is not None:
@@ -81,9 +84,10 @@ def predict_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
     seconds = round(time.monotonic() - began, 3)
     summary = summary_of(inputs, timing, chosen, seconds)
     write_tables(timing, folder)
-    page = timing_page(inputs, timing, summary, lines, folder / "report.html", options.paths)
+    warnings = [line for line in [unconstrained_line(timing)] if line]
+    page = timing_page(inputs, timing, summary, lines, folder / "report.html", options.paths, warnings=warnings)
     write_atomic(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
-    for line in lines:
+    for line in [*lines, *warnings]:
         say(line)
     return {**summary, "report": str(page), "text": summary_text(summary, chosen, page)}
 
@@ -193,8 +197,12 @@ def summary_of(inputs: TimingInputs, timing: Timing, chosen: Chosen, seconds: fl
 
 def summary_text(summary: dict[str, Any], chosen: Chosen, page: Path) -> str:
     """The last lines of the command."""
+    found = "no constrained endpoint"
+    if summary["endpoints"]:
+        found = (
+            f"WNS {summary['wns_ns']:.4f} ns, TNS {summary['tns_ns']:.4f} ns, hold WNS {summary['hold_wns_ns']:.4f} ns, "
+            f"{summary['violating']:,} of {summary['endpoints']:,} endpoints violate"
+        )
     return (
-        f"{summary['design']}: WNS {summary['wns_ns']:.4f} ns, TNS {summary['tns_ns']:.4f} ns, "
-        f"hold WNS {summary['hold_wns_ns']:.4f} ns, {summary['violating']:,} of {summary['endpoints']:,} endpoints violate "
-        f"({chosen.source}; wires {chosen.kind}, {chosen.delay_model}, {summary['seconds']:.1f} s)\nreport: {page}"
+        f"{summary['design']}: {found} ({chosen.source}; wires {chosen.kind}, {chosen.delay_model}, {summary['seconds']:.1f} s)\nreport: {page}"
     )

@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import pickle
+import sys
 import tarfile
 from pathlib import Path
 
@@ -122,10 +123,41 @@ def test_a_folder_is_held_by_one(tmp_path: Path) -> None:
 
 
 def test_small_things() -> None:
-    assert stem_of("x/top.v.gz") == "top"
+    assert stem_of("x/top.v.gz") == stem_of("x/top.v.GZ") == "top"
     notes = Notes()
     for row in range(5):
         notes.add("skipped", f"a:{row}")
     assert notes.lines() == ["skipped: 5 (first: a:0, a:1, a:2)"]
     error = CircuitError("a:1", "x", "y", "z\nnext")
     assert str(pickle.loads(pickle.dumps(error))) == str(error) == "a:1: x: y: z next"
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst", ".GZ"])
+def test_a_compressed_name_gets_compressed_bytes_the_same_each_time(tmp_path: Path, suffix: str) -> None:
+    content = "hello\n" * 1000
+    one, other = write_atomic(tmp_path / f"a{suffix}", content), write_atomic(tmp_path / f"b{suffix}", content)
+    assert one.read_bytes().startswith(files.MAGIC[suffix.lower()])
+    assert one.read_bytes() == other.read_bytes()
+    assert len(one.read_bytes()) < 200
+    assert read_bytes(one) == content.encode()
+    if suffix.lower() == ".gz":
+        assert one.read_bytes()[3:8] == bytes(5), "neither name nor time in the header"
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])
+def test_what_is_compressed_already_is_written_as_it_is(tmp_path: Path, suffix: str) -> None:
+    packers = {
+        ".gz": lambda data: gzip.compress(data, mtime=7),
+        ".xz": lambda data: lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC64, 9 | lzma.PRESET_EXTREME),
+        ".zst": zstandard.ZstdCompressor(level=19).compress,
+    }
+    packed = packers[suffix](b"hello\n" * 1000)
+    assert write_atomic(tmp_path / f"a{suffix}", packed).read_bytes() == packed
+    assert write_atomic(tmp_path / "a.bin", b"plain").read_bytes() == b"plain"
+
+
+def test_zst_without_zstandard_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(CircuitError, match=r"a\.v\.zst: file: is to be compressed with zstd: pip install zstandard"):
+        write_atomic(tmp_path / "a.v.zst", "module m(); endmodule")
+    assert not list(tmp_path.iterdir())

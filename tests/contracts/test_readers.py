@@ -18,6 +18,7 @@ import zstandard
 
 from circuitgraph.circuit import Circuit
 from circuitgraph.errors import CircuitError, Notes
+from circuitgraph.files import MAGIC, read_bytes
 from circuitgraph.formats import read, write
 from circuitgraph.formats.detect import FORMATS, READERS, detect, function_of
 
@@ -312,6 +313,34 @@ def round_trip(subject: Subject, folder: Path) -> None:
         assert fingerprint(again) == fingerprint(first)
 
 
+def written_compressed(subject: Subject, folder: Path) -> None:
+    """Breaks when a writer looks at the whole name only: plain bytes in a .xz, the wrong dialect in an .aag.gz."""
+    row = READERS[subject.format]
+    if not row.writer:
+        return
+    first = netlist() if subject.format == "verilog" else subject.read(subject.data)
+    for suffix in row.suffixes:
+        plain = folder / f"small{suffix}"
+        write(first, plain)
+        for compression, magic in MAGIC.items():
+            path = folder / f"small{suffix}{compression}"
+            write(first, path)
+            assert path.read_bytes().startswith(magic)
+            assert read_bytes(path) == plain.read_bytes()
+
+
+def other_things_refused(subject: Subject, folder: Path) -> None:
+    """Breaks when a writer meets a thing that its format does not hold with an AttributeError."""
+    row = READERS[subject.format]
+    things = [netlist(), SUBJECTS["spef"].read(SUBJECTS["spef"].data), None]
+    for thing in things:
+        if row.writer and type(thing).__name__.lower() == row.gives:
+            continue
+        with pytest.raises(CircuitError, match="holds" if row.writer else "is read but not written here"):
+            write(thing, folder / f"other{row.suffixes[0]}")
+    assert not list(folder.glob("other*"))
+
+
 def limits_named_in_message(subject: Subject, folder: Path) -> None:
     """Breaks when somebody who trusts a file cannot find out what to raise."""
     with pytest.MonkeyPatch.context() as patch:
@@ -335,6 +364,8 @@ CHECKS = [
     non_utf8_names,
     nested_or_endless,
     round_trip,
+    written_compressed,
+    other_things_refused,
     limits_named_in_message,
 ]
 
@@ -351,6 +382,31 @@ def test_every_format_of_the_table_is_here() -> None:
         assert function_of(row.reader)
         assert not row.writer or function_of(row.writer)
         assert all(detect(f"x{suffix}").name == row.name for suffix in row.suffixes)
+
+
+def test_messages_of_write(tmp_path: Path) -> None:
+    circuit, parasitics = netlist(), SUBJECTS["spef"].read(SUBJECTS["spef"].data)
+    writers = "aiger .aig .aag, bench .bench, verilog .v .vg .verilog"
+    for thing, name, format, said in (
+        (circuit, "x.spef", None, f"Circuit object: format 'spef' holds Parasitics: write it as {writers}"),
+        (parasitics, "x.v.gz", None, "Parasitics object: format 'verilog' holds Circuit: write it as spef .spef"),
+        (7, "x.v", None, "int object: format 'verilog' holds Circuit: give a Circuit or Parasitics"),
+        (circuit, "x.lib", None, f"format 'liberty': is read but not written here: write {writers}, spef .spef"),
+        (
+            circuit,
+            "x.foo.gz",
+            None,
+            f"file: its suffix names no format that is written here ({writers}, spef .spef): "
+            "name the format with format=",
+        ),
+        (circuit, "x", "verilgo", "format 'verilgo': is unknown: did you mean 'verilog'?"),
+        (circuit, "x", "oasis", "format 'oasis': is unknown: use aiger, bench, verilog, spef"),
+    ):
+        with pytest.raises(CircuitError) as caught:
+            write(thing, tmp_path / name, format)
+        assert str(caught.value) == f"{tmp_path / name}: {said}"
+    assert not list(tmp_path.iterdir())
+    assert read_bytes(write(circuit, tmp_path / "odd.name.xz", "verilog")).startswith(b"module")
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,6 @@ HARMLESS = frozenset(
         "set_min_fanout",
         "set_min_transition",
         "set_max_area",
-        "set_units",
         "set_dont_touch",
         "set_dont_use",
         "set_dont_touch_network",
@@ -113,15 +112,27 @@ class Timing:
 
     Args:
         circuit: whose ports and pins they speak of.
-        time, capacitance: s and F of one unit.
+        time, capacitance, resistance: s, F and ohm of one unit.
+        units_of: whose units they are, for messages.
     """
 
-    def __init__(self, circuit: Circuit, objects: Objects, notes: Notes, time: float, capacitance: float) -> None:
+    def __init__(
+        self,
+        circuit: Circuit,
+        objects: Objects,
+        notes: Notes,
+        time: float,
+        capacitance: float,
+        resistance: float,
+        units_of: str,
+    ) -> None:
         self.circuit = circuit
         self.objects = objects
         self.notes = notes
         self.time = time
         self.capacitance = capacitance
+        self.resistance = resistance
+        self.units_of = units_of
         self.clocks: list[Clock] = []
         self.inputs: list[PortDelay] = []
         self.outputs: list[PortDelay] = []

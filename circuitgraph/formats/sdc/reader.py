@@ -9,15 +9,18 @@ from circuitgraph.constraints import Constraints
 from circuitgraph.errors import CircuitError, Notes, nearest
 from circuitgraph.files import Source, name_of, read_bytes
 from circuitgraph.formats.sdc.commands import HARMLESS, REFUSED, Timing
-from circuitgraph.formats.sdc.exceptions import TABLE
+from circuitgraph.formats.sdc.exceptions import TABLE as COMMANDS
 from circuitgraph.formats.sdc.language import Language
 from circuitgraph.formats.sdc.options import parse
 from circuitgraph.formats.sdc.queries import Objects
+from circuitgraph.formats.sdc.units import TABLE as UNITS
 from circuitgraph.formats.sdc.words import Script, Word
 from circuitgraph.library import Library
 
 DEFAULT_TIME = 1e-9
 DEFAULT_CAPACITANCE = 1e-12
+DEFAULT_RESISTANCE = 1e3
+TABLE = COMMANDS | UNITS
 
 
 def read_sdc(
@@ -30,8 +33,8 @@ def read_sdc(
 ) -> Constraints:
     """The constraints that an SDC file states for a circuit.
 
-    Times and capacitances are in the units of the library (ns and pF without one). Names that the circuit does not have
-    are counted in the notes, as are commands that change no timing.
+    Times and capacitances are in the units of the library (ns and pF without one); a file that states other units is
+    refused. Names that the circuit does not have are counted in the notes, as are commands that change no timing.
 
     Args:
         source: path or binary stream, plain or compressed.
@@ -57,7 +60,9 @@ def read_sdc(
     objects = Objects(circuit, lambda: [clock.name for clock in timing.clocks])
     time = library.time_unit if library is not None else DEFAULT_TIME
     capacitance = library.capacitance_unit if library is not None else DEFAULT_CAPACITANCE
-    timing = Timing(circuit, objects, notes, time, capacitance)
+    resistance = library.resistance_unit if library is not None else DEFAULT_RESISTANCE
+    units_of = f"(library {library.name})" if library is not None else "(the default without a library)"
+    timing = Timing(circuit, objects, notes, time, capacitance, resistance, units_of)
     language = Language(objects, notes, lambda: list(range(len(timing.clocks))), timing.clock_ports)
 
     def call(script: Script, words: list[Word]) -> str:

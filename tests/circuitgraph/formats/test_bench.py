@@ -7,6 +7,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circuitgraph.analysis.simulation import exhaustive_patterns, port_values, simulate
+from circuitgraph.cell_types import LATCH
 from circuitgraph.checks import check
-from circuitgraph.circuit import Circuit, Direction
+from circuitgraph.circuit import Circuit, CircuitBuilder, Direction, Reset
 from circuitgraph.errors import CircuitError
+from circuitgraph.formats import read, write
 from circuitgraph.formats.aiger import read_aiger
 from circuitgraph.formats.bench import bench_text, read_bench
 from tests.subjects import FULL_ADDER_BENCH, full_adder, random_circuit
@@ -168,3 +171,35 @@ def test_ctrl_in_three_spellings_computes_the_same(shared_data: Shared) -> None:
     for name in ("ctrl_abc_aig.bench", "lut/ctrl_lut4.bench"):
         circuit = read_bench(bench / name)
         assert (port_values(circuit, simulate(circuit, patterns)) == wanted).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("aag 1 0 1 1 0\n2 3\n2\nl0 s\n", "e: cell 's': its reset is 0, and BENCH holds no resets"),
+        ("aag 1 0 1 1 0\n2 3 1\n2\nl0 s\n", "e: cell 's': its reset is 1, and BENCH holds no resets"),
+        ("aag 1 0 1 1 0\n2 3 2\n2\nl0 s\n", "e: cell 's': its reset is uninitialised, and BENCH holds no resets"),
+        ("aag 1 1 0 0 0 1\n2\n2\nb0 p\n", "e: port 'p': is of kind bad, and BENCH holds no such property"),
+        ("aag 1 1 0 0 0 0 1\n2\n2\nc0 p\n", "e: port 'p': is of kind constraint, and BENCH holds no such property"),
+        ("aag 1 1 0 0 0 0 0 1\n2\n1\n2\nj0 p\n", "e: port 'p': is of kind justice, and BENCH holds no such property"),
+        ("aag 1 1 0 0 0 0 0 0 1\n2\n2\nf0 p\n", "e: port 'p': is of kind fairness, and BENCH holds no such property"),
+    ],
+)
+def test_what_only_aiger_holds_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    circuit = replace(read_aiger(io.BytesIO(text.encode())), place="e")
+    with pytest.raises(CircuitError) as caught:
+        write(circuit, tmp_path / "e.bench")
+    assert str(caught.value) == f"{said}: write .aag or .aig (AIGER)"
+    assert not list(tmp_path.iterdir())
+    again = read(write(circuit, tmp_path / "e.aag"))
+    assert again.canonical_hash == replace(circuit, name="e").canonical_hash
+
+
+def test_an_unknown_reset_is_written() -> None:
+    circuit = parse("INPUT(a)\nOUTPUT(q)\nq = DFF(a)\n")
+    assert "q = DFF(a)" in bench_text(circuit)
+    latch = CircuitBuilder("l")
+    d, q = latch.input("d"), latch.net("q")
+    latch.cell("q", LATCH, [d, q], reset=Reset.UNKNOWN)
+    latch.output("q", q)
+    assert "q = DFF(d)" in bench_text(latch.build())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from circuitgraph import CircuitError, read
 from circuitgraph.analysis.simulation import exhaustive_patterns, port_values, simulate
 from circuitgraph.canonical import canonical_dump
 from circuitgraph.cell_types import gate_type, opaque_type
-from circuitgraph.circuit import CellType, Circuit, Direction, NetRole, Port
+from circuitgraph.circuit import CellType, Circuit, Direction, NetRole, Port, Reset
 from circuitgraph.design import Design
 from circuitgraph.formats.lexing import SourceText
 from circuitgraph.formats.verilog import fast, read_verilog, reader, write_verilog
@@ -688,3 +689,42 @@ def test_names_that_are_words_of_system_verilog_only() -> None:
         "INV u(.A(alias), .Y(final)); endmodule"
     )
     assert pins(circuit, "class") == {"A": "bind", "Y": "alias"}
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "said"),
+    [
+        (
+            "e.aag",
+            "aag 2 0 2 1 0\n2 3\n4 2 1\n4\nl0 s\n",
+            "cell 's': type 'LATCH' has no clock, and Verilog needs one (2 such cells): write .aag or .aig (AIGER)",
+        ),
+        (
+            "e.bench",
+            "INPUT(a)\nOUTPUT(q)\nq = DFF(a)\n",
+            "cell 'q': type 'DFF' has no clock, and Verilog needs one (1 such cells): write .bench (BENCH)",
+        ),
+        (
+            "e.aag",
+            "aag 1 1 0 0 0 0 1\n2\n2\nc0 p\n",
+            "port 'p': is of kind constraint, and Verilog holds no such property: write .aag or .aig (AIGER)",
+        ),
+    ],
+)
+def test_what_verilog_does_not_hold_is_refused(name: str, source: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(source)
+    with pytest.raises(CircuitError) as caught:
+        write_verilog(read(tmp_path / name), tmp_path / "out.v")
+    assert str(caught.value).partition(": ")[2] == said
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_known_reset_of_a_library_cell_is_refused_but_a_librarys_dff_is_written(tmp_path: Path) -> None:
+    clocked = CellType("DFF", "dff", (Port("D"), Port("CK"), Port("Q", Direction.OUTPUT)), (None,) * 3, True)
+    source = "module top(input d, input ck, output q); DFF r(.D(d), .CK(ck), .Q(q)); endmodule"
+    circuit = text(source, library=Shelf(clocked))
+    write_verilog(circuit, tmp_path / "out.v")
+    again = read_verilog(tmp_path / "out.v", library=Shelf(clocked))
+    assert canonical_dump(again) == canonical_dump(circuit)
+    with pytest.raises(CircuitError, match="cell 'r': its reset is 1, and Verilog holds no resets"):
+        write_verilog(replace(circuit, latch_reset=np.array([Reset.ONE], np.int8)), tmp_path / "reset.v")
