@@ -203,6 +203,5 @@ def summary_text(summary: dict[str, Any], chosen: Chosen, page: Path) -> str:
             f"WNS {summary['wns_ns']:.4f} ns, TNS {summary['tns_ns']:.4f} ns, hold WNS {summary['hold_wns_ns']:.4f} ns, "
             f"{summary['violating']:,} of {summary['endpoints']:,} endpoints violate"
         )
-    return (
-        f"{summary['design']}: {found} ({chosen.source}; wires {chosen.kind}, {chosen.delay_model}, {summary['seconds']:.1f} s)\nreport: {page}"
-    )
+    how = f"{chosen.source}; wires {chosen.kind}, {chosen.delay_model}, {summary['seconds']:.1f} s"
+    return f"{summary['design']}: {found} ({how})\nreport: {page}"

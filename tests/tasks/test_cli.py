@@ -28,8 +28,11 @@ SUMMARY = [
     "wns_ns",
     "tns_ns",
     "hold_wns_ns",
+    "worst_slack_ns",
+    "hold_worst_slack_ns",
     "endpoints",
     "violating",
+    "unconstrained",
     "wires",
     "delay_model",
     "source",
@@ -412,6 +415,42 @@ def test_names_that_do_not_match_are_counted(workplace: Path, capsys: pytest.Cap
     page = (workplace / "out" / "report.html").read_text()
     assert "the circuit does not have: 4" in page
     assert "not in the netlist: other" in page
+
+
+@pytest.mark.parametrize("sdc", ["set v 1\n", "create_clock -name v -period 1\n"])
+def test_a_design_without_a_constrained_endpoint_does_not_look_clean(
+    sdc: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workplace / "small.sdc").write_text(sdc)
+    code, out, err = run(capsys, *PREDICT, "-o", "out")
+    assert code == 0
+    assert out.startswith("small: no constrained endpoint (analytic; wires fan-out, elmore, ")
+    assert "WNS" not in out
+    line = (
+        "unconstrained: 3 endpoints without a check (r1/D, y, q); 1 register clock pin without a clock (r1/CK); "
+        "3 input ports without input delay (clk, a, b); 2 output ports without output delay (y, q)"
+    )
+    assert err.splitlines().count(line) == 1
+    summary = json.loads((workplace / "out" / "summary.json").read_text())
+    assert list(summary) == SUMMARY
+    slacks = ("wns_ns", "tns_ns", "hold_wns_ns", "worst_slack_ns", "hold_worst_slack_ns")
+    assert {name: summary[name] for name in slacks} == dict.fromkeys(slacks)
+    assert summary["unconstrained"] == {"endpoints": 3, "clock_pins": 1, "inputs": 3, "outputs": 2}
+    assert f'<p class="warn">{line}</p>' in (workplace / "out" / "report.html").read_text()
+
+
+def test_a_constrained_design_says_nothing_of_it(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, *PREDICT, "-o", "out")
+    assert code == 0
+    assert "unconstrained" not in out + err + (workplace / "out" / "report.html").read_text()
+    summary = json.loads((workplace / "out" / "summary.json").read_text())
+    assert summary["unconstrained"] == {"endpoints": 0, "clock_pins": 0, "inputs": 0, "outputs": 0}
+    with (workplace / "out" / "endpoints.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for name, check in (("worst_slack_ns", "setup"), ("hold_worst_slack_ns", "hold")):
+        worst = min(float(row["slack"]) for row in rows if row["check"] == check)
+        assert summary[name] == pytest.approx(worst, rel=1e-5, abs=1e-6)
+    assert summary["worst_slack_ns"] > 0 == summary["wns_ns"]
 
 
 def test_analytic_prediction_imports_no_torch(workplace: Path, root: Path) -> None:

@@ -340,6 +340,12 @@ PREDICT_CASES = {
         (write("small.sdc", "create_clock -period 1 [get_ports clk]\nset_data_check -from a -to b 0.1\n"),),
         ("out",),
     ),
+    "sdc of other units": Case(PREDICT, edits=(replace("small.sdc", "# A", "set_units -time 1ps\n# A"),)),
+    "sdc without a clock": Case(PREDICT, 0, (write("small.sdc", "set v 1\n"),), ("out",)),
+    "sdc of a clock that reaches nothing": Case(
+        PREDICT, 0, (write("small.sdc", "create_clock -name v -period 1\n"),), ("out",)
+    ),
+    "negative paths": Case(PREDICT + " --paths -1"),
     "spef wires without spef": Case(PREDICT + " --wires spef"),
     "elmore without resistance": Case(PREDICT + " --wires zero --delay-model elmore"),
     "model and wires": Case(PREDICT + " --wires zero --model model.safetensors"),

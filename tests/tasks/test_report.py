@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 from pathlib import Path
@@ -111,6 +112,89 @@ def test_the_report_of_a_shipped_design(tmp_path: Path, root: Path) -> None:
     assert_self_contained(page)
     for said in ("Timing of arbiter", "WNS, ns", "Worst setup paths", "Startpoint", "<svg"):
         assert said in page
+
+
+def report_of(root: Path, folder: Path, more: str, *words: str) -> str:
+    """The page of a shipped design with more constraints."""
+    stem = root / "data" / "timing" / "arbiter_8" / "arbiter_8"
+    sdc = folder / "more.sdc"
+    sdc.write_text(stem.with_suffix(".sdc").read_text() + more)
+    words = ("predict", "timing", f"{stem}.v", "--sdc", str(sdc), "--spef", f"{stem}.spef.xz", *words)
+    library = str(root / "data" / "library" / "cgl_typ.lib")
+    assert main([*words, "--liberty", library, "-o", str(folder / "out")]) == 0
+    return (folder / "out" / "report.html").read_text()
+
+
+def tile(page: str, name: str) -> tuple[str, bool]:
+    """Value of a tile, and whether it is marked as bad."""
+    found = re.search(rf'<b( class="bad")?>([^<]*)</b><span>{re.escape(name)}</span>', page)
+    assert found is not None, name
+    return found[2], bool(found[1])
+
+
+def tables(page: str) -> dict[str, list[list[str]]]:
+    """Rows of the tables of endpoints, their header first, by heading."""
+    found = re.findall(r"<h2>(Worst \w+ endpoints)</h2>\s*<div[^>]*><table>(.*?)</table>", page, re.DOTALL)
+    rows = {name: re.findall(r"<tr>(.*?)</tr>", text) for name, text in found}
+    return {name: [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in text] for name, text in rows.items()}
+
+
+HOLD_BROKEN = "\nset_clock_uncertainty -hold 1.0 [all_clocks]\n"
+
+
+def test_a_report_with_hold_violations_shows_both_sides(tmp_path: Path, root: Path) -> None:
+    page = report_of(root, tmp_path, HOLD_BROKEN, "--paths", "3")
+    assert_self_contained(page)
+    with (tmp_path / "out" / "endpoints.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    ends: dict[str, dict[str, float]] = {"setup": {}, "hold": {}}
+    for row in rows:
+        kind = {"recovery": "setup", "removal": "hold"}.get(row["check"], row["check"])
+        ends[kind][row["endpoint"]] = min(float(row["slack"]), ends[kind].get(row["endpoint"], 1e9))
+    for kind, slacks in ends.items():
+        violating = sum(slack < 0 for slack in slacks.values())
+        assert violating > 0
+        assert tile(page, f"{kind} violating") == (f"{violating:,}", True)
+    found = tables(page)
+    assert list(found) == ["Worst setup endpoints", "Worst hold endpoints"]
+    for name, count, checks in (("setup", 10, {"setup", "recovery"}), ("hold", 5, {"hold", "removal"})):
+        header, *shown = found[f"Worst {name} endpoints"]
+        assert header == ["endpoint", "check", "slack, ns", "arrival, ns", "required, ns", "clock"]
+        assert len(shown) == count
+        worst = [row for row in rows if row["check"] in checks][:count]
+        assert [(row[0], row[1]) for row in shown] == [(row["endpoint"], row["check"]) for row in worst]
+        assert [row[2] for row in shown] == [f"{float(row['slack']):.4f}" for row in worst]
+    before, after = page.split("<h2>Worst hold paths</h2>")
+    assert (before.count("<pre>"), after.count("<pre>")) == (3, 3)
+    assert before.count("Path Type: max") == after.count("Path Type: min") == 3
+
+
+def test_one_hold_path_is_enough_where_hold_is_met(tmp_path: Path, root: Path) -> None:
+    page = report_of(root, tmp_path, "", "--paths", "3")
+    assert tile(page, "hold violating") == ("0", False)
+    before, after = page.split("<h2>Worst hold path</h2>")
+    assert (before.count("<pre>"), after.count("<pre>")) == (3, 1)
+
+
+def test_no_paths_are_printed_where_none_are_asked_for(tmp_path: Path, root: Path) -> None:
+    page = report_of(root, tmp_path, HOLD_BROKEN, "--paths", "0")
+    assert "<pre>" not in page
+    assert " path" not in "".join(re.findall(r"<h2>(.*?)</h2>", page))
+    assert list(tables(page)) == ["Worst setup endpoints", "Worst hold endpoints"]
+
+
+def test_the_report_of_an_unconstrained_design_warns(tmp_path: Path, root: Path) -> None:
+    (tmp_path / "few.sdc").write_text("set v 1\n")
+    stem = root / "data" / "timing" / "arbiter_8" / "arbiter_8"
+    words = ["predict", "timing", f"{stem}.v", "--sdc", str(tmp_path / "few.sdc"), "--spef", f"{stem}.spef.xz"]
+    assert main([*words, "--liberty", str(root / "data" / "library" / "cgl_typ.lib"), "-o", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text()
+    assert_self_contained(page)
+    assert '<p class="warn">unconstrained: ' in page
+    for name in ("WNS, ns", "TNS, ns", "hold WNS, ns"):
+        assert tile(page, name) == ("none", False)
+    assert tables(page) == {}
+    assert "<pre>" not in page
 
 
 def test_the_report_of_a_run(tmp_path: Path) -> None:

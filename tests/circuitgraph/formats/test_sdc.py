@@ -289,6 +289,63 @@ def test_refusals_name_the_command(circuit: Circuit, text: str, message: str) ->
         sdc(circuit, text)
 
 
+PICO = """library (p) { time_unit : "1ps"; capacitive_load_unit (1, ff); pulling_resistance_unit : "1kohm"; }"""
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        "-time ns",
+        "-time 1ns -capacitance 1pF -resistance 1kOhm",
+        "-time 1000ps -capacitance 1000fF -resistance {1 kohm}",
+        "-time 1.0NS -cap 0.001nF -res kOhm",
+    ],
+)
+def test_units_that_are_the_default_are_silent(circuit: Circuit, units: str) -> None:
+    assert not sdc(circuit, f"set_units {units}\n").notes.counts
+
+
+@pytest.mark.parametrize(
+    ("units", "message"),
+    [
+        ("-time 1ps", "one unit of time is 1ps, but numbers are read in units of 1ns \\(the default without a library"),
+        ("-time 10ns", "is 10ns, .* 1ns"),
+        ("-time ns -capacitance fF", "capacitance is 1fF, .* 1pF"),
+        ("-resistance MOhm", "resistance is 1MOhm, .* 1kOhm"),
+        ("-resistance mOhm", "resistance is 1mOhm, .* 1kOhm"),
+        ("-time 1pF", "unit '1pF' of -time is unknown"),
+        ("-time 1xs", "unit '1xs' of -time is unknown"),
+        ("-time 0ns", "unit '0ns' of -time is unknown"),
+        ("-time 1e999ns", "unit '1e999ns' of -time is unknown"),
+        ("-voltage 1A", "unit '1A' of -voltage is unknown"),
+        ("-time", "option '-time' lacks its value"),
+        ("1ns", "word '1ns' belongs to no option"),
+    ],
+)
+def test_other_units_are_refused_with_their_line(circuit: Circuit, units: str, message: str) -> None:
+    with pytest.raises(CircuitError, match=f"^[^:]+:2: command 'set_units': .*{message}") as caught:
+        sdc(circuit, f"# units\nset_units {units}\n")
+    assert caught.value.place.endswith(":2")
+    with pytest.raises(CircuitError):
+        sdc(circuit, f"set_units {units}\n", ignore_unsupported=True)
+
+
+def test_units_are_those_of_the_library(circuit: Circuit, library: Library) -> None:
+    pico = read_liberty(io.BytesIO(PICO.encode()))
+    assert not sdc(circuit, "set_units -time 1ps -capacitance 1fF", library=pico).notes.counts
+    found = sdc(circuit, "set_units -time ps\ncreate_clock -name c -period 500 clk", library=pico)
+    assert found.clocks[0].period == pytest.approx(500e-12)
+    with pytest.raises(CircuitError, match=r"time is 1ns, .* 1ps \(library p\): scale the file's numbers to 1ps"):
+        sdc(circuit, "set_units -time 1ns", library=pico)
+    with pytest.raises(CircuitError, match="time is 1ps, .* 1ns"):
+        sdc(circuit, "set_units -time 1ps", library=library)
+
+
+def test_units_that_no_command_speaks_of_are_counted(circuit: Circuit) -> None:
+    found = sdc(circuit, "set_units -time ns -voltage 1V -current mA -power 1uW")
+    assert found.notes.counts == {f"unit of {name} (changes no timing)": 1 for name in ("voltage", "current", "power")}
+
+
 def test_unsupported_commands_can_be_counted(circuit: Circuit) -> None:
     found = sdc(circuit, "set_max_delay 3 -to y\nset_max_fanout 4 [current_design]\nfoo", ignore_unsupported=True)
     assert found.notes.count("command set_max_delay ignored") == 1
