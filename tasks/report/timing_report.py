@@ -84,7 +84,7 @@ def worst_endpoints(timing: Timing, setup: int = 10, hold: int = 5) -> dict[str,
         if len(found[kind]) < wanted[kind]:
             found[kind].append(
                 {"endpoint": named["endpoint"], "check": named["check"]}
-                | {f"{name}, ns": _decimals(named[name]) for name in ("slack", "arrival", "required")}
+                | {f"{name} ns": _decimals(named[name]) for name in ("slack", "arrival", "required")}
                 | {"clock": named["clock"]}
             )
         if all(len(found[name]) == count for name, count in wanted.items()):

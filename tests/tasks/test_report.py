@@ -159,7 +159,7 @@ def test_a_report_with_hold_violations_shows_both_sides(tmp_path: Path, root: Pa
     assert list(found) == ["Worst setup endpoints", "Worst hold endpoints"]
     for name, count, checks in (("setup", 10, {"setup", "recovery"}), ("hold", 5, {"hold", "removal"})):
         header, *shown = found[f"Worst {name} endpoints"]
-        assert header == ["endpoint", "check", "slack, ns", "arrival, ns", "required, ns", "clock"]
+        assert header == ["endpoint", "check", "slack ns", "arrival ns", "required ns", "clock"]
         assert len(shown) == count
         worst = [row for row in rows if row["check"] in checks][:count]
         assert [(row[0], row[1]) for row in shown] == [(row["endpoint"], row["check"]) for row in worst]
