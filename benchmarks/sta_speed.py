@@ -23,6 +23,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -168,8 +169,8 @@ def constraints_of(constraints: Constraints, circuit: Circuit, copies: int) -> C
     def moved(place: int, copy: int) -> int:
         return copies * pins + copy * ports + place - pins if place >= pins else copy * pins + place
 
-    def delays(rows: tuple[object, ...]) -> tuple[object, ...]:
-        return tuple(replace(row, place=moved(row.place, copy)) for copy in range(copies) for row in rows)  # type: ignore
+    def delays(rows: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(replace(row, place=moved(row.place, copy)) for copy in range(copies) for row in rows)
 
     clocks = tuple(
         replace(clock, sources=tuple(moved(place, copy) for copy in range(copies) for place in clock.sources))

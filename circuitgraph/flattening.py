@@ -13,6 +13,7 @@ import numpy.typing as npt
 from circuitgraph.circuit import CellType, Circuit, NetRole, Role
 from circuitgraph.design import CONSTANT_NAMES, Design
 from circuitgraph.names import NO_BIT, NameTable
+from circuitgraph.union_find import find_root
 
 IntArray = npt.NDArray[np.int32]
 LongArray = npt.NDArray[np.int64]
@@ -334,22 +335,13 @@ def components(total: int, one: LongArray, other: LongArray) -> LongArray:
         return smallest
     root: dict[int, int] = {}
 
-    def find(row: int) -> int:
-        at = row
-        while (above := root.get(at, at)) != at:
-            at = above
-        while (above := root.get(row, row)) != row:
-            root[row] = at
-            row = above
-        return at
-
     for left, right in zip(one.tolist(), other.tolist(), strict=True):
-        a, b = find(left), find(right)
+        a, b = find_root(root, left), find_root(root, right)
         if a != b:
             root[max(a, b)] = min(a, b)
     found = np.arange(total, dtype=np.int64)
     for row in list(root):
-        found[row] = find(row)
+        found[row] = find_root(root, row)
     return found
 
 

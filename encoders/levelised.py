@@ -112,12 +112,12 @@ def _swept(
     if len(order) and order[0] != blocks.order[0]:
         ranges = [(len(order) - stop, len(order) - start) for start, stop in reversed(ranges)]
     out = torch.empty_like(gate)
+    inside = np.full(len(order), -1, np.int64)
     for start, stop in ranges:
         rows = order[start:stop]
         counts = ptr[rows + 1] - ptr[rows]
         entries = np.repeat(ptr[rows] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
         read = node[entries]
-        inside = np.full(len(order), -1, np.int64)
         inside[rows] = np.arange(len(rows))
         carried = np.unique(read[inside[read] < 0])
         inside[carried] = len(rows) + np.arange(len(carried))
@@ -125,11 +125,12 @@ def _swept(
         local_ptr[1 : len(rows) + 1] = np.cumsum(counts)
         local_ptr[len(rows) + 1 :] = local_ptr[len(rows)]
         out = _sweep_block(gate, drive, weight, (rows, carried, local_ptr, inside[read], flip[entries]), out)
+        inside[rows] = inside[carried] = -1
     return out
 
 
 def _sweep_block(gate: Tensor, drive: Tensor, weight: Tensor, block: tuple[np.ndarray, ...], out: Tensor) -> Tensor:
-    """One block: carried states enter as constants of the sweep (gate 0, tanh inverted is not needed)."""
+    """One block, without gradients: the states of carried nodes stand behind those of the block and are only read."""
     from encoders.layers.sweep import forward_kernel
 
     rows, carried, ptr, node, flip = block

@@ -93,11 +93,12 @@ class Residual(nn.Module):
             if blocks is None:
                 hidden = hidden + layer(normed, None, edges, cut[0])
                 continue
-            following = hidden.clone()
-            for rows, pieces in zip(parts, cut, strict=True):
-                at = torch.from_numpy(rows)
-                following = following.index_add(0, at, layer(normed, at, edges.index_select(0, at), pieces))
-            hidden = following
+            rows_of = [torch.from_numpy(rows) for rows in parts]
+            increments = [
+                layer(normed, at, edges.index_select(0, at), pieces) for at, pieces in zip(rows_of, cut, strict=True)
+            ]
+            if rows_of:
+                hidden = hidden.index_add(0, torch.cat(rows_of), torch.cat(increments))
         nodes = self.norm(hidden)
         return Embedding(nodes, pool(nodes, data))
 

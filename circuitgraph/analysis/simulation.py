@@ -101,15 +101,19 @@ def port_values(circuit: Circuit, value: Word) -> Word:
     return found
 
 
-def _simulate_cells(circuit: Circuit, level: npt.NDArray[np.int32], value: Word) -> None:
-    """One numpy step for each (level, type)."""
+def _alike(circuit: Circuit, level: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int64]]:
+    """Combinational cells that share level and type, group by group, levels ascending."""
     order = np.lexsort((circuit.cell_type, level))
     order = order[level[order] > 0]
     if not len(order):
-        return
+        return []
     key = level[order].astype(np.int64) * len(circuit.types) + circuit.cell_type[order]
-    edges = np.flatnonzero(np.diff(key)) + 1
-    for cells in np.split(order, edges):
+    return list(np.split(order, np.flatnonzero(np.diff(key)) + 1))
+
+
+def _simulate_cells(circuit: Circuit, level: npt.NDArray[np.int32], value: Word) -> None:
+    """One numpy step for each (level, type)."""
+    for cells in _alike(circuit, level):
         cell_type = circuit.types[circuit.cell_type[cells[0]]]
         start = circuit.pin_start[cells]
         for port in cell_type.outputs:
@@ -191,13 +195,8 @@ def cop_probability(circuit: Circuit, source: npt.NDArray[np.float64] | None = N
     found[:-1][circuit.net_constant >= 0] = np.array([0.0, 1.0, 0.5])[circuit.net_constant[circuit.net_constant >= 0]]
     found[free] = 0.5 if source is None else source
     level = cell_levels(circuit)
-    order = np.lexsort((circuit.cell_type, level))
-    order = order[level[order] > 0]
-    if not len(order):
-        return found[:-1]
-    key = level[order].astype(np.int64) * len(circuit.types) + circuit.cell_type[order]
     inverted = circuit.pin_inverted
-    for cells in np.split(order, np.flatnonzero(np.diff(key)) + 1):
+    for cells in _alike(circuit, level):
         cell_type = circuit.types[circuit.cell_type[cells[0]]]
         start = circuit.pin_start[cells]
         for port in cell_type.outputs:

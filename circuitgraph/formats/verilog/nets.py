@@ -9,6 +9,7 @@ from circuitgraph.circuit import NetRole
 from circuitgraph.errors import Notes
 from circuitgraph.formats.verilog.raw import OPEN, ZERO, RawModule
 from circuitgraph.names import NameTable
+from circuitgraph.union_find import find_root
 
 IntArray = npt.NDArray[np.int32]
 LongArray = npt.NDArray[np.int64]
@@ -55,15 +56,6 @@ class NetRows:
         raw = self.raw
         root: dict[int, int] = {}
 
-        def find(row: int) -> int:
-            at = row
-            while (above := root.get(at, at)) != at:
-                at = above
-            while (above := root.get(row, row)) != row:
-                root[row] = at
-                row = above
-            return at
-
         ties: list[tuple[int, int]] = []
         for one, other in zip(raw.alias_a.tolist(), raw.alias_b.tolist(), strict=True):
             if other == OPEN:
@@ -71,15 +63,15 @@ class NetRows:
             elif other < OPEN:
                 ties.append((one, ZERO - other))
             else:
-                a, b = find(one), find(other)
+                a, b = find_root(root, one), find_root(root, other)
                 if a != b:
                     first, second = (a, b) if (a not in self.port_rows, a) < (b not in self.port_rows, b) else (b, a)
                     root[second] = first
         tied: dict[int, int] = {}
         self.clashed: set[int] = set()
-        supplied = {find(row) for row in raw.supplies}
+        supplied = {find_root(root, row) for row in raw.supplies}
         for row, value in ties:
-            at = find(row)
+            at = find_root(root, row)
             if at in supplied:
                 continue
             if tied.setdefault(at, value) != value:
@@ -87,7 +79,7 @@ class NetRows:
                 tied[at] = 2
         found = np.arange(self.rows, dtype=np.int64)
         for row in list(root):
-            found[row] = find(row)
+            found[row] = find_root(root, row)
         return found, tied
 
     def resolve(self, bits: IntArray) -> IntArray:
