@@ -23,7 +23,7 @@ from circuitgraph.errors import CircuitError
 from circuitgraph.partition import Blocks
 from circuitgraph.views.view import View, node_kinds
 
-INDEXES = {"edge_index": "num_nodes", "unit": "num_units"}
+INDEXES = {"edge_index": "num_nodes", "unit": "num_units", "twin": "num_nodes"}
 """Attribute -> what shifts it when graphs are batched."""
 
 PER_NODE = ("x", "node_kind", "level", "unit", "maskable")
@@ -55,7 +55,7 @@ class CircuitData(Data):  # type: ignore[misc]
 
     def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> int:
         """Along which dimension *key* is concatenated."""
-        return 1 if key == "edge_index" else 0
+        return 1 if key in {"edge_index", "twin"} else 0
 
     def __repr__(self) -> str:
         """What did I get."""
@@ -97,6 +97,32 @@ def to_data(view: View) -> CircuitData:
         view_name=view.kind,
         name=view.name,
     )
+
+
+def with_twins(
+    first: CircuitData, second: CircuitData, twin: np.ndarray[Any, Any], inverted: np.ndarray[Any, Any], values: Any
+) -> tuple[CircuitData, CircuitData]:
+    """Two graphs as a pair that stays together in batches, the twins held by the first.
+
+    Args:
+        first, second: a circuit and another version of it.
+        twin: node in *first* and node in *second* that compute the same, int [2, T].
+        inverted: whether up to complement, bool or uint8 [T].
+        values: 64-bit patterns of each twin in *first*, uint64 or int64 [T, W].
+
+    Returns:
+        Copies with the attributes ``twin`` int64 [2, T], ``twin_inverted`` int64 [T], ``twin_values`` int64 [T, W];
+        in a batch the second row of ``twin`` counts on from the first graph's nodes, because its graph follows.
+    """
+    one, two = copy.copy(first), copy.copy(second)
+    words = np.ascontiguousarray(values).view(np.int64)
+    one.twin = torch.from_numpy(np.stack([twin[0], twin[1] + first.num_nodes]).astype(np.int64))
+    one.twin_inverted = torch.from_numpy(np.asarray(inverted).astype(np.int64))
+    one.twin_values = torch.from_numpy(words.copy())
+    two.twin = torch.zeros(2, 0, dtype=torch.int64)
+    two.twin_inverted = torch.zeros(0, dtype=torch.int64)
+    two.twin_values = torch.zeros(0, one.twin_values.size(1), dtype=torch.int64)
+    return one, two
 
 
 def collate(graphs: Sequence[CircuitData]) -> CircuitData:
@@ -263,12 +289,19 @@ class EpochLoader:
     Derived here: with the whole state in (epoch, position), a resumed run sees the batches of an uninterrupted one.
 
     Args:
-        graphs: what is batched.
+        graphs: what is batched; an item may be a tuple of graphs that stay together, one behind the other.
         max_nodes: node budget of a batch.
         seed: decides the order of every epoch.
     """
 
-    def __init__(self, graphs: Sequence[CircuitData], max_nodes: int, seed: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self,
+        graphs: Sequence[CircuitData | tuple[CircuitData, ...]],
+        max_nodes: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
         if max_nodes < 1:
             raise CircuitError("recipe", "max_nodes", f"takes at least 1, not {max_nodes}", "give a larger number")
         self.graphs, self.max_nodes, self.seed, self.rank, self.world = graphs, max_nodes, seed, rank, world
@@ -283,7 +316,7 @@ class EpochLoader:
         found: list[list[int]] = []
         room = 0
         for row in order.tolist():
-            size = int(self.graphs[row].num_nodes)
+            size = sum(int(graph.num_nodes) for graph in _parts(self.graphs[row]))
             if not found or size > room:
                 found.append([])
                 room = self.max_nodes
@@ -304,9 +337,10 @@ class EpochLoader:
         while self.at < len(batches):
             rows = batches[self.at]
             self.at += 1
-            batch = collate([self.graphs[row] for row in rows[self.rank :: self.world]] or [self.graphs[rows[0]]])
+            own = rows[self.rank :: self.world]
+            batch = collate([graph for row in own or rows[:1] for graph in _parts(self.graphs[row])])
             batch.__dict__["step"] = (self.epoch, self.at - 1)
-            batch.__dict__["share"] = (len(rows[self.rank :: self.world]), len(rows), self.world)
+            batch.__dict__["is_idle"] = not own  # a rank without a share computes along and counts for nothing
             yield batch
 
     def state_dict(self) -> dict[str, int]:
@@ -316,6 +350,10 @@ class EpochLoader:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on from a saved position."""
         self.epoch, self.at = int(state["epoch"]), int(state["at"])
+
+
+def _parts(item: CircuitData | tuple[CircuitData, ...]) -> tuple[CircuitData, ...]:
+    return item if isinstance(item, tuple) else (item,)
 
 
 class CorpusDataset(Dataset):  # type: ignore[misc]

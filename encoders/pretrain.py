@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 import time
 import warnings
@@ -23,7 +24,7 @@ from circuitgraph.draws import Draws, seed_of
 from circuitgraph.errors import CircuitError
 from circuitgraph.pyg import CircuitData, EpochLoader
 from encoders.checkpoint import load, pack, paths_of, save, unpack
-from encoders.run import Run
+from encoders.run import Run, processes
 
 Say = Callable[[str], None]
 
@@ -82,13 +83,22 @@ def train(
         raise CircuitError("recipe", "training set", "is empty", "check the corpus and its split")
     lightning = _lightning()
     torch.set_num_threads(settings.threads)
-    loader = EpochLoader(graphs, settings.max_nodes, seed)
+    rank, world = processes()
+    loader = EpochLoader(graphs, settings.max_nodes, seed, rank, world)
     steps = sum(len(loader.batches(epoch)) for epoch in range(settings.epochs))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, "bind") >> 1)
+        objective.bind(encoder)  # type: ignore[operator]
     module = _module(lightning, encoder, objective, settings, seed, steps)
     memory = run if run is not None else Run("unused")
-    callback = _callback(lightning, loader, memory, run is not None, settings, steps, validate, say)
+    on_disk = run is not None and rank == 0
+    speak = say if rank == 0 else None
+    callback = _callback(lightning, loader, memory, (run is not None, on_disk), settings, steps, validate, speak)
     trainer = lightning.Trainer(
-        accelerator="cpu",
+        accelerator="gpu" if torch.cuda.is_available() else "cpu",
+        devices=1 if world == 1 else int(os.environ.get("LOCAL_WORLD_SIZE", world)),
+        num_nodes=1 if world == 1 else world // int(os.environ.get("LOCAL_WORLD_SIZE", world)),
+        strategy="auto" if world == 1 else lightning.strategies.DDPStrategy(find_unused_parameters=True),
         max_epochs=settings.epochs,
         logger=False,
         enable_checkpointing=False,
@@ -111,7 +121,7 @@ def train(
             trainer.fit(module, train_dataloaders=loader, ckpt_path=resume, weights_only=False)
         except SystemExit:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None
-    if run is not None:
+    if run is not None and rank == 0:
         run.write_metrics()
     return memory.rows
 
@@ -143,10 +153,22 @@ def _module(lightning: Any, encoder: nn.Module, objective: nn.Module, settings: 
             epoch, step = batch.__dict__["step"]
             torch.manual_seed(seed_of(seed, epoch, step) >> 1)
             loss, metrics = self.objective.loss(self.encoder, batch, Draws(seed, epoch))  # type: ignore[operator]
+            terms = 0.0 if batch.__dict__["is_idle"] else metrics.pop("graphs", 1.0)
+            metrics.pop("graphs", None)
             self.logged = {"loss": float(loss.detach()), **metrics}
-            own, everybody, world = batch.__dict__["share"]
-            scaled: Tensor = loss * (own * world / everybody)
-            return scaled
+            if self.trainer.world_size == 1 or self.objective.scope == "batch":
+                return loss
+            return self._shared(loss, terms)
+
+        def _shared(self, loss: Tensor, terms: float) -> Tensor:
+            """The loss scaled so that the mean over processes is the mean over the global batch."""
+            world = self.trainer.world_size
+            names = sorted(self.logged)
+            own = torch.tensor([terms, *(terms * self.logged[name] for name in names)], dtype=torch.float64)
+            everybody = self.trainer.strategy.reduce(own, reduce_op="sum")
+            total = max(float(everybody[0]), 1.0)
+            self.logged = {name: float(value) / total for name, value in zip(names, everybody[1:], strict=True)}
+            return loss * (terms * world / total)
 
         def configure_optimizers(self) -> Any:
             groups = [{"params": list(self.encoder.parameters())}, *self.objective.parameter_groups()]  # type: ignore[operator]
@@ -181,12 +203,14 @@ def _callback(
     lightning: Any,
     loader: EpochLoader,
     run: Run,
-    on_disk: bool,
+    keeps: tuple[bool, bool],
     settings: Settings,
     steps: int,
     validate: Callable[[], Mapping[str, float]] | None,
     say: Say | None,
 ) -> Any:
+    saves, on_disk = keeps  # all processes take part in saving, one writes
+
     class Keeper(lightning.Callback):  # type: ignore[misc, name-defined]
         """Logs, saves, validates and speaks."""
 
@@ -207,7 +231,7 @@ def _callback(
                 for name, value in module.logged.items():
                     self.events.add_scalar(name, value, step)
             self._speak(step, module.logged)
-            self.due |= on_disk and step % settings.save_every == 0
+            self.due |= saves and step % settings.save_every == 0
             if self.due and not trainer.is_last_batch:
                 self._save(trainer)
 
@@ -230,7 +254,8 @@ def _callback(
         def _save(self, trainer: Any) -> None:
             self.due = False
             trainer.save_checkpoint(str(run.checkpoint))
-            run.write_metrics()
+            if on_disk:
+                run.write_metrics()
 
         def _speak(self, step: int, values: Mapping[str, float]) -> None:
             now = time.monotonic()

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 import platform
 import time
 from collections.abc import Iterator, Mapping
@@ -40,11 +41,15 @@ class Run:
 
     @contextmanager
     def open(self, recipe: str, seed: int, hashes: Mapping[str, str], threads: int) -> Iterator[Run]:
-        """Hold the folder; refuse one of another recipe.
+        """Hold the folder; refuse one of another recipe. Of several processes that train together the first holds it.
 
         Raises:
             CircuitError: another process holds it, or it belongs to another recipe.
         """
+        self.about = {"seed": seed, "versions": versions(), "threads": threads, "content_hashes": dict(hashes)}
+        if processes()[0]:
+            yield self
+            return
         with folder_lock(self.folder):
             kept = self.folder / "recipe.toml"
             if kept.is_file() and kept.read_text() != recipe:
@@ -57,7 +62,6 @@ class Run:
             write_atomic(kept, recipe)
             state = self.read()
             self.before = float(state.get("seconds", {}).get("wall", 0.0)) if state else 0.0
-            self.about = {"seed": seed, "versions": versions(), "threads": threads, "content_hashes": dict(hashes)}
             if self.status() != "done":
                 self.write("running", {})
             yield self
@@ -79,6 +83,8 @@ class Run:
 
     def write(self, status: str, metrics: Mapping[str, Any]) -> None:
         """Write run.json."""
+        if processes()[0]:
+            return
         seconds = {
             "wall": round(self.before + time.monotonic() - self.started, 3),
             "cpu": round(time.process_time(), 3),
@@ -103,6 +109,11 @@ class Run:
     def checkpoint(self) -> Path:
         """Stem of the state to resume from."""
         return self.folder / "checkpoints" / "last"
+
+
+def processes() -> tuple[int, int]:
+    """Rank and number of the processes that train together, as ``torchrun`` says; (0, 1) alone."""
+    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 
 def finite(value: Any) -> Any:

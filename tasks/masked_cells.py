@@ -11,7 +11,8 @@ import torch
 
 from circuitgraph.draws import Draws
 from circuitgraph.pyg import CircuitData
-from encoders.objectives.masked_gates import MaskedGates, unit_degrees
+from encoders.objectives.masked_gates import MaskedGates
+from encoders.objectives.masking import unit_degrees
 
 EVALUATION_SEED = 20_011
 DRAWS = 4

@@ -70,7 +70,11 @@ class WireResidual(nn.Module):
         rows = torch.isfinite(batch.y).all(1)
         error = self(batch.x)[rows] - batch.y[rows]
         loss = F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.5)
-        return loss, {"log_c_mae": float(error[:, 0].detach().abs().mean()) if len(error) else 0.0}
+        mae = float(error[:, 0].detach().abs().mean()) if len(error) else 0.0
+        return loss, {"log_c_mae": mae, "graphs": float(len(error))}
+
+    def bind(self, encoder: nn.Module) -> None:
+        """Nothing."""
 
     def parameter_groups(self) -> Iterable[dict[str, Any]]:
         """One group."""
