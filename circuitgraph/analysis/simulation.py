@@ -101,6 +101,38 @@ def port_values(circuit: Circuit, value: Word) -> Word:
     return found
 
 
+def next_states(circuit: Circuit, value: Word) -> tuple[npt.NDArray[np.int64], Word]:
+    """What sequential cells store at the next clock, given the values of all nets.
+
+    Args:
+        value: uint64 [N, W], as :func:`simulate` gives it.
+
+    Returns:
+        Cells int64 [S], ascending, and their next states uint64 [S, W]. A sequential cell whose next state is not
+        known stands once an input pin, with that pin's value.
+    """
+    if (circuit.pin_net < 0).any():  # an unconnected pin reads the last row
+        value = np.concatenate([value, np.zeros((1, value.shape[1]), np.uint64)])
+    cells: list[npt.NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    states: list[Word] = [np.zeros((0, value.shape[1]), np.uint64)]
+    for row, cell_type in enumerate(circuit.types):
+        own = np.flatnonzero(circuit.cell_type == row)
+        if not cell_type.is_sequential or not len(own):
+            continue
+        start, function = circuit.pin_start[own], cell_type.next_state
+        if function is not None and function.inputs:
+            pins = {port: _column(circuit, value, start + port) for port in function.inputs}
+            cells.append(own)
+            states.append(function.evaluate(pins))
+        else:
+            for port in cell_type.inputs:
+                cells.append(own)
+                states.append(_column(circuit, value, start + port))
+    found, state = np.concatenate(cells), np.concatenate(states)
+    order = np.argsort(found, kind="stable")
+    return found[order], state[order]
+
+
 def _alike(circuit: Circuit, level: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int64]]:
     """Combinational cells that share level and type, group by group, levels ascending."""
     order = np.lexsort((circuit.cell_type, level))
