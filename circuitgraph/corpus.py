@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,13 @@ MANIFEST = "MANIFEST.csv"
 CACHE_VERSION = 2
 """Part of every cache key beside the view's version; raised when a cached file holds more or less."""
 COLUMNS = ("file", "sha256", "bytes", "licence", "made", "kind", "design", "family", "split")
+BUILT = "circuits"
+"""Folder of a built corpus whose files are named by their content, so that a circuit's name is its design's."""
 SPLITS = ("train", "validation", "test")
+NO_PART_OF_VERSION = frozenset(
+    ("pyg.py", "sampling.py", "launch.py", "corpus_build.py", "corpus_pool.py", "cluster.py", "families.py")
+)
+"""Files of this package that no cached circuit, view or item depends on."""
 ARRAYS = (
     "node_kind",
     "features",
@@ -49,7 +55,7 @@ ARRAYS = (
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the index."""
+    """One row of the index; ``top`` names the module of a Verilog file that holds several, else it is ""."""
 
     file: str
     sha256: str
@@ -57,6 +63,8 @@ class Entry:
     design: str
     family: str
     split: str
+    top: str = ""
+    licence: str = ""
 
 
 class Corpus:
@@ -95,7 +103,8 @@ class Corpus:
                 raise CircuitError(
                     place, f"column {missing[0]!r}", "is missing", f"the columns are {', '.join(wanted)}"
                 )
-            entry = Entry(*(row[name] for name in wanted))
+            own = {name: row[name] for name in wanted} | {name: row.get(name) or "" for name in ("top", "licence")}
+            entry = Entry(**own)
             if ".." in Path(entry.file).parts or Path(entry.file).is_absolute():
                 raise CircuitError(place, f"file {entry.file!r}", "leaves the corpus", "name files inside the folder")
             if entry.split and entry.split not in SPLITS:
@@ -148,16 +157,17 @@ class Corpus:
         path = self.path(entry)
         found: Circuit
         if detect(path).name == "verilog":
-            found = read(path, library=self.library)
+            found = read(path, library=self.library, top=entry.top or None)
         else:
             found = read(path)
-        return found
+        return replace(found, name=entry.design) if path.parent.name == BUILT else found
 
     def key(self, entry: Entry, view: str, break_loops: bool = False) -> str:
-        """Key of a cached view: bytes of all inputs, options, code and view version."""
+        """Key of a cached view: bytes of all inputs, options, the code that reads and views, the view's version."""
         inputs = [read_bytes(self.path(entry)), *(read_bytes(path) for path in self.library_files)]
         options = {"view": view, "name": entry.file, "code": circuitgraph.__version__, "version": VIEW_VERSION}
-        options |= {"break_loops": break_loops, "cache": CACHE_VERSION}
+        options |= {"break_loops": break_loops, "cache": CACHE_VERSION, "top": entry.top, "design": entry.design}
+        options |= {"source": code_version()}
         return hash_bytes(json.dumps(options).encode(), *inputs)
 
     def view(self, entry: Entry, view: str = "logic", break_loops: bool = False) -> View:
@@ -191,6 +201,19 @@ class Corpus:
             except CircuitError as error:
                 self.lines.append(f"{error}; going on without the cache (CIRCUITGRAPH_CACHE names another folder)")
         return made
+
+
+@lru_cache(maxsize=1)
+def code_version(folder: str | os.PathLike[str] | None = None) -> str:
+    """sha256 of the source of everything that reads, checks and views circuits: changed code is another version.
+
+    Args:
+        folder: of the package; None for this one.
+    """
+    home = Path(circuitgraph.__file__).parent if folder is None else Path(folder)
+    files = sorted(path for path in home.rglob("*.py") if path.name not in NO_PART_OF_VERSION)
+    parts = [part for path in files for part in (path.relative_to(home).as_posix().encode(), path.read_bytes())]
+    return hash_bytes(*parts)
 
 
 def cache_folder() -> Path:

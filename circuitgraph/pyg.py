@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data, Dataset, HeteroData
+from torch_geometric.sampler import BaseSampler, EdgeSamplerInput, NodeSamplerInput, SamplerOutput
 
 from circuitgraph.circuit import Circuit
 from circuitgraph.draws import seed_of
@@ -114,15 +116,25 @@ def with_twins(
         Copies with the attributes ``twin`` int64 [2, T], ``twin_inverted`` int64 [T], ``twin_values`` int64 [T, W];
         in a batch the second row of ``twin`` counts on from the first graph's nodes, because its graph follows.
     """
-    one, two = copy.copy(first), copy.copy(second)
+    one, two = copy.copy(first), second
     words = np.ascontiguousarray(values).view(np.int64)
     one.twin = torch.from_numpy(np.stack([twin[0], twin[1] + first.num_nodes]).astype(np.int64))
     one.twin_inverted = torch.from_numpy(np.asarray(inverted).astype(np.int64))
     one.twin_values = torch.from_numpy(words.copy())
-    two.twin = torch.zeros(2, 0, dtype=torch.int64)
-    two.twin_inverted = torch.zeros(0, dtype=torch.int64)
-    two.twin_values = torch.zeros(0, one.twin_values.size(1), dtype=torch.int64)
-    return one, two
+    return one, without_twins(two, words.shape[1])
+
+
+def without_twins(data: CircuitData, words: int) -> CircuitData:
+    """A copy with the attributes of :func:`with_twins` and no twin, so that it can stand in a batch of pairs.
+
+    Args:
+        words: W of the batch's ``twin_values``.
+    """
+    found = copy.copy(data)
+    found.twin = torch.zeros(2, 0, dtype=torch.int64)
+    found.twin_inverted = torch.zeros(0, dtype=torch.int64)
+    found.twin_values = torch.zeros(0, words, dtype=torch.int64)
+    return found
 
 
 def collate(graphs: Sequence[CircuitData]) -> CircuitData:
@@ -187,10 +199,25 @@ def csr_of(
     rows: np.ndarray[Any, np.dtype[np.int64]], others: np.ndarray[Any, np.dtype[np.int64]], nodes: int
 ) -> tuple[Any, Any, Any]:
     """CSR by *rows*: pointer [N + 1], the other end and the position of each entry; ties keep their order."""
-    order = np.argsort(rows, kind="stable")
     pointer = np.zeros(nodes + 1, np.int64)
     np.cumsum(np.bincount(rows, minlength=nodes), out=pointer[1:])
-    return pointer, np.ascontiguousarray(others[order]), order.astype(np.int64)
+    order = np.empty(len(rows), np.int64)
+    _counting_sort()(np.ascontiguousarray(rows, np.int64), pointer[:-1].copy(), order)
+    return pointer, others[order], order
+
+
+@lru_cache(maxsize=1)
+def _counting_sort() -> Callable[..., Any]:
+    from circuitgraph.kernels import compiled
+
+    return compiled("void(int64[::1], int64[::1], int64[::1])")(_kernel_counting_sort)
+
+
+def _kernel_counting_sort(rows: Any, free: Any, order: Any) -> None:
+    """Positions of *rows* sorted by value into *order*, ties in order; *free* is where each value's stand, overwritten."""
+    for at in range(len(rows)):
+        order[free[rows[at]]] = at
+        free[rows[at]] += 1
 
 
 def _cached(data: CircuitData, name: str, make: Callable[[], Any]) -> Any:
@@ -209,26 +236,13 @@ def sweep_of(data: CircuitData) -> Sweep:
     """The batch's order by level and its CSRs, built once and cached on the data."""
 
     def make() -> Sweep:
-        index = data.edge_index.numpy()
-        ordering = np.array(ordering_of(data), np.bool_)
-        keep = np.flatnonzero(ordering[data.edge_relation.numpy()]) if index.shape[1] else np.zeros(0, np.int64)
-        source, target = index[0][keep], index[1][keep]
+        ordering = ordering_of(data)
         level = data.level.numpy()
-        levels = int(level.max()) + 1 if len(level) else 0
-        pointer = np.zeros(levels + 1, np.int64)
-        np.cumsum(np.bincount(level, minlength=levels), out=pointer[1:])
-        into = csr_of(target, source, data.num_nodes)
-        out = csr_of(source, target, data.num_nodes)
-        return Sweep(
-            np.argsort(level, kind="stable").astype(np.int64),
-            pointer,
-            into[0],
-            into[1],
-            keep[into[2]].astype(np.int64),
-            out[0],
-            out[1],
-            keep[out[2]].astype(np.int64),
-        )
+        pointer, _, order = csr_of(level, level, int(level.max()) + 1 if len(level) else 0)
+        if sum(ordering) == 1:
+            return Sweep(order, pointer, *relation_csr(data, ordering.index(True)))
+        index, relation = data.edge_index.numpy(), data.edge_relation.numpy()
+        return Sweep(order, pointer, *_both_csr(index, np.isin(relation, np.flatnonzero(ordering)), data.num_nodes))
 
     found: Sweep = _cached(data, "sweep", make)
     return found
@@ -238,14 +252,20 @@ def relation_csr(data: CircuitData, relation: int) -> tuple[Any, Any, Any, Any, 
     """CSR of one relation by target and by source: (in_ptr, in_node, in_edge, out_ptr, out_node, out_edge)."""
 
     def make() -> tuple[Any, Any, Any, Any, Any, Any]:
-        index = data.edge_index.numpy()
-        rows = np.flatnonzero(data.edge_relation.numpy() == relation)
-        source, target = index[0][rows], index[1][rows]
-        into, out = csr_of(target, source, data.num_nodes), csr_of(source, target, data.num_nodes)
-        return into[0], into[1], rows[into[2]].astype(np.int64), out[0], out[1], rows[out[2]].astype(np.int64)
+        return _both_csr(data.edge_index.numpy(), data.edge_relation.numpy() == relation, data.num_nodes)
 
     found: tuple[Any, Any, Any, Any, Any, Any] = _cached(data, f"relation {relation}", make)
     return found
+
+
+def _both_csr(
+    index: np.ndarray[Any, np.dtype[np.int64]], chosen: np.ndarray[Any, np.dtype[np.bool_]], nodes: int
+) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """CSR by target and by source of the chosen columns of *index* [2, E]."""
+    edges = np.flatnonzero(chosen)
+    source, target = index[0][edges], index[1][edges]
+    into, out = csr_of(target, source, nodes), csr_of(source, target, nodes)
+    return into[0], into[1], edges[into[2]], out[0], out[1], edges[out[2]]
 
 
 def blocks_of(data: CircuitData, max_nodes: int) -> Blocks:
@@ -316,13 +336,18 @@ class EpochLoader:
         found: list[list[int]] = []
         room = 0
         for row in order.tolist():
-            size = sum(int(graph.num_nodes) for graph in _parts(self.graphs[row]))
+            size = self._size(row)
             if not found or size > room:
                 found.append([])
                 room = self.max_nodes
             found[-1].append(row)
             room -= size
         return found
+
+    def _size(self, row: int) -> int:
+        """Nodes of an item; a data set on disk is asked, because making a graph to count it is dear."""
+        known: Callable[[int], int] | None = getattr(self.graphs, "num_nodes_of", None)
+        return known(row) if known else sum(int(graph.num_nodes) for graph in _parts(self.graphs[row]))
 
     def __len__(self) -> int:
         """Number of batches of the epoch at hand, or of the next one when this one is through."""
@@ -365,6 +390,8 @@ class CorpusDataset(Dataset):  # type: ignore[misc]
         split: "train", "validation", "test" or None for all.
         transform, pre_transform: callables on :class:`CircuitData`, as in PyG; a transform gets a shallow copy.
         kinds: of the index's rows; None = netlists and AIGs for the logic view, placed designs for the timing view.
+        in_memory: keep every graph once it is made; False for corpora above the memory: each access reads the cached
+            view (workers of a DataLoader read their own), and the transforms run again.
     """
 
     def __init__(
@@ -375,6 +402,7 @@ class CorpusDataset(Dataset):  # type: ignore[misc]
         transform: Callable[[CircuitData], CircuitData] | None = None,
         pre_transform: Callable[[CircuitData], CircuitData] | None = None,
         kinds: Sequence[str] | None = None,
+        in_memory: bool = True,
     ) -> None:
         super().__init__(None, transform)
         from circuitgraph.corpus import SPLITS, Corpus
@@ -387,6 +415,8 @@ class CorpusDataset(Dataset):  # type: ignore[misc]
         self.corpus = Corpus(folder)
         self.entries = self.corpus.entries(split=split, kinds=kinds)
         self.view = view
+        self.in_memory = in_memory
+        self._sizes: dict[int, int] = {}
         self._made: dict[int, CircuitData] = {}
         self._pre = pre_transform
 
@@ -396,12 +426,79 @@ class CorpusDataset(Dataset):  # type: ignore[misc]
 
     def get(self, idx: int) -> CircuitData:
         """One circuit as data, read through the corpus's cache."""
-        if idx not in self._made:
-            data = to_data(self.corpus.view(self.entries[idx], self.view))
-            self._made[idx] = data if self._pre is None else self._pre(data)
-        return copy.copy(self._made[idx])
+        if idx in self._made:
+            return copy.copy(self._made[idx])
+        data = to_data(self.corpus.view(self.entries[idx], self.view))
+        data = data if self._pre is None else self._pre(data)
+        if not self.in_memory:
+            return data
+        self._made[idx] = data
+        return copy.copy(data)
+
+    def num_nodes_of(self, idx: int) -> int:
+        """Nodes of one circuit's graph; it is made once to count them."""
+        if idx not in self._sizes:
+            self._sizes[idx] = int(self.get(idx).num_nodes)
+        return self._sizes[idx]
 
     def circuit(self, idx: int) -> Circuit:
         """The circuit behind a row."""
         found: Circuit = self.corpus.circuit(self.entries[idx])
         return found
+
+
+class NeighborSampler(BaseSampler):  # type: ignore[misc]
+    """In-neighbours drawn at random, for ``torch_geometric.loader.NodeLoader``; needs no compiled extra of PyG.
+
+    For circuits blocks (:func:`blocks_of`) are exact and samples are not; samples are for graphs without an order.
+
+    Args:
+        data: a graph or batch.
+        num_neighbors: most neighbours of a node in each hop; -1 for all.
+        seed: with :attr:`epoch` and a batch's nodes it decides what is drawn for the batch.
+
+    Raises:
+        CircuitError: a hop's number is neither -1 nor at least 1.
+
+    Example:
+        ``NodeLoader(data, NeighborSampler(data, [5, 5]), input_nodes=rows, batch_size=1024)``.
+    """
+
+    def __init__(self, data: Data, num_neighbors: Sequence[int], seed: int = 0) -> None:
+        super().__init__()
+        from circuitgraph.sampling import NeighbourDraws
+
+        source, target = data.edge_index.numpy()
+        self.draws = NeighbourDraws(*csr_of(target, source, int(data.num_nodes)), num_neighbors, seed)
+        self.epoch = 0
+        """Set it before each epoch for other samples; workers see it when they are started."""
+
+    def sample_from_nodes(self, inputs: NodeSamplerInput, **kwargs: Any) -> SamplerOutput:
+        """Neighbours of a batch of nodes; the batch's own nodes come first."""
+        found = self.draws.draw(inputs.node.numpy(), self.epoch)
+        node, row, col, edge = (torch.from_numpy(a) for a in (found.node, found.row, found.col, found.edge))
+        return SamplerOutput(
+            node=node,
+            row=row,
+            col=col,
+            edge=edge,
+            batch=None,
+            num_sampled_nodes=found.nodes_by_hop,
+            num_sampled_edges=found.edges_by_hop,
+            metadata=(inputs.input_id, inputs.time),
+        )
+
+    def sample_from_edges(self, inputs: EdgeSamplerInput, neg_sampling: Any = None, **kwargs: Any) -> SamplerOutput:
+        """Not offered: pairs need both ends in one sample.
+
+        Raises:
+            CircuitError: always.
+        """
+        raise CircuitError(
+            "NeighborSampler", "edges", "are not sampled here", "use NodeLoader with the nodes of both ends"
+        )
+
+    @property
+    def edge_permutation(self) -> Tensor | None:
+        """None: rows of edges are those of the data."""
+        return None

@@ -19,6 +19,8 @@ ENCODERS: Mapping[str, str] = {
     "residual": "encoders.residual:Residual",
     "levelised": "encoders.levelised:Levelised",
     "hybrid": "encoders.hybrid:Hybrid",
+    "polarity": "encoders.polarity:Polarity",
+    "mgvga": "encoders.mgvga:MGVGAEncoder",
 }
 """Encoders by name: "module:class"."""
 

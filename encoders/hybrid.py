@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from circuitgraph.partition import Blocks
 from circuitgraph.pyg import CircuitData
 from encoders.encoder import Embedding, Schema
+from encoders.layers.parts import by_parts, part_of
 from encoders.levelised import Levelised
 from encoders.residual import Residual
 
@@ -49,6 +50,12 @@ class Hybrid(nn.Module):
 
     def propagate(self, hidden: Tensor, data: CircuitData, blocks: Blocks | None = None) -> Embedding:
         """The sweeps' states join the stem before the residual layers."""
-        swept = self.levelised.propagate(hidden, data, blocks).nodes
-        joined: Tensor = hidden + torch.tanh(self.join(swept))
-        return self.residual.propagate(joined, data, blocks)
+        return self.residual.propagate(self._joined(hidden, data, blocks), data, blocks)
+
+    def _joined(self, hidden: Tensor, data: CircuitData, blocks: Blocks | None) -> Tensor:
+        swept = self.levelised.states(hidden, data, blocks)
+
+        def join(start: int, stop: int) -> Tensor:
+            return part_of(hidden, start, stop) + torch.tanh(self.join(part_of(swept, start, stop)))
+
+        return by_parts(join, len(hidden), hidden, blocks, swept)

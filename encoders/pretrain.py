@@ -6,6 +6,7 @@ saved; state goes to safetensors + JSON through a CheckpointIO plug-in.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -27,6 +28,8 @@ from encoders.checkpoint import load, pack, paths_of, save, unpack
 from encoders.run import Run, processes
 
 Say = Callable[[str], None]
+STATE = "state.json"
+"""Tensor of a saved state that holds everything that is no tensor, as UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -302,14 +305,16 @@ def _checkpoint_io(lightning: Any) -> Any:
                 for key, value in checkpoint.items()
                 if not key.startswith("hparams") and key != "hyper_parameters"
             }
-            packed = pack(kept, tensors)
-            save(str(path), tensors, {"kind": "state", "state": packed})
+            text = json.dumps(pack(kept, tensors)).encode()
+            # One file holds all of it, so a kill between the two files leaves nothing half new.
+            tensors[STATE] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
+            save(str(path), tensors, {"kind": "state"})
 
         def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: Any = None) -> dict[str, Any]:
             tensors, about = load(str(path))
-            if about.get("kind") != "state":
+            if about.get("kind") != "state" or STATE not in tensors:
                 raise CircuitError(Path(str(path)).name, "checkpoint", "is no training state", "start a new run folder")
-            found: dict[str, Any] = unpack(about["state"], tensors)
+            found: dict[str, Any] = unpack(json.loads(tensors.pop(STATE).numpy().tobytes()), tensors)
             return found
 
         def remove_checkpoint(self, path: Any) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from circuitgraph.partition import Blocks
-from circuitgraph.pyg import CircuitData, relation_csr
+from circuitgraph.pyg import CircuitData
 from encoders.encoder import Embedding, Schema, pool
-from encoders.layers.csr_mean import MeanGraph, csr_mean
-from encoders.layers.stem import EdgeStem, Stem, flips_of
+from encoders.layers.aggregate import MeanGraph
+from encoders.layers.edges import edge_averages, relation_graphs
+from encoders.layers.parts import add_means, by_parts, part_of
+from encoders.layers.stem import EdgeStem, Stem
 
 
 class _Layer(nn.Module):
@@ -32,18 +34,21 @@ class _Layer(nn.Module):
         with torch.no_grad():
             self.out.weight.mul_(0.5)
 
-    def forward(self, normed: Tensor, rows: Tensor | None, edges: Tensor, graphs: list[MeanGraph]) -> Tensor:
-        """Increment of the rows at hand.
+    def forward(
+        self, normed: Tensor, averages: tuple[Tensor, Tensor], graphs: list[MeanGraph], start: int, stop: int
+    ) -> Tensor:
+        """Increment of the rows start to stop, [stop - start, d].
 
         Args:
             normed: normalised states of all nodes, [N, d].
-            rows: nodes at hand, or None for all.
-            edges: mean of the edges' features at the rows at hand.
-            graphs: per relation and direction, the CSR of the rows at hand.
+            averages: of the edges' features at their sources and at their targets, [N, relations + D] each.
+            graphs: per relation and direction, the CSR of all nodes.
         """
-        total = self.own(normed if rows is None else normed.index_select(0, rows)) + edges
+        total: Tensor = self.own(part_of(normed, start, stop))
+        total += self.edges_in(averages[1][start:stop])
+        total += self.edges_out(averages[0][start:stop])
         for layer, graph in zip(self.means, graphs, strict=True):
-            total = total + layer(csr_mean(normed, graph))
+            total = add_means(total, layer, normed, graph, start, stop)
         found: Tensor = self.out(nn.functional.relu(total))
         return found
 
@@ -81,46 +86,33 @@ class Residual(nn.Module):
         return self.propagate(self.stem(data), data, blocks)
 
     def propagate(self, hidden: Tensor, data: CircuitData, blocks: Blocks | None = None) -> Embedding:
-        """All layers; with *blocks* layer by layer over the blocks, with the states of the layer before stored."""
-        graphs = self._graphs(data)
-        parts: list[np.ndarray | None] = [None]
-        if blocks is not None:
-            parts = [blocks.nodes(block) for block in range(len(blocks))]
-        cut = [[_rows_of(graph, rows) for graph in graphs] for rows in parts]
-        for layer in self.layers:
-            normed = layer.norm(hidden)
-            edges = layer.edges_in(data, 1) + layer.edges_out(data, 0)
-            if blocks is None:
-                hidden = hidden + layer(normed, None, edges, cut[0])
-                continue
-            rows_of = [torch.from_numpy(rows) for rows in parts]
-            increments = [
-                layer(normed, at, edges.index_select(0, at), pieces) for at, pieces in zip(rows_of, cut, strict=True)
-            ]
-            if rows_of:
-                hidden = hidden.index_add(0, torch.cat(rows_of), torch.cat(increments))
-        nodes = self.norm(hidden)
+        """All layers; with *blocks* layer by layer, a block's number of rows at a time, over stored states."""
+        nodes = self.states(hidden, data, (edge_averages(data, 0), edge_averages(data, 1)), blocks)
         return Embedding(nodes, pool(nodes, data))
 
-    def _graphs(self, data: CircuitData) -> list[MeanGraph]:
-        found = []
-        for relation in range(len(self.schema.ordering)):
-            in_ptr, in_node, in_edge, out_ptr, out_node, out_edge = relation_csr(data, relation)
-            flips = (flips_of(data, self.schema.view, in_edge), flips_of(data, self.schema.view, out_edge))
-            found.append(MeanGraph.of(in_ptr, in_node, flips[0], data.num_nodes))
-            found.append(MeanGraph.of(out_ptr, out_node, flips[1], data.num_nodes))
-        return found
+    def states(
+        self, hidden: Tensor, data: CircuitData, averages: tuple[Tensor, Tensor], blocks: Blocks | None = None
+    ) -> Tensor:
+        """Of all nodes, [N, d]; *averages* of edge features at sources and targets, [N, relations + D] each."""
+        graphs = relation_graphs(data, self.schema.view)
+        own: Tensor | None = None  # where the states may be written without the caller's notice
+        for layer in self.layers:
+            normed = layer.norm(hidden)
+            step = partial(_step, layer, hidden, normed, averages, graphs)
+            own = hidden = by_parts(step, len(hidden), hidden, blocks, own)
+            del normed, step  # or the next layer's stand beside them
+        return by_parts(lambda start, stop: self.norm(part_of(hidden, start, stop)), len(hidden), hidden, blocks, own)
 
 
-def _rows_of(graph: MeanGraph, rows: np.ndarray | None) -> MeanGraph:
-    """The CSR of some rows only."""
-    if rows is None:
-        return graph
-    counts = graph.ptr[rows + 1] - graph.ptr[rows]
-    entries = np.repeat(graph.ptr[rows] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-    ptr = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(counts, out=ptr[1:])
-    sources = len(graph.back_ptr) - 1
-    return MeanGraph.of(
-        ptr, np.ascontiguousarray(graph.node[entries]), np.ascontiguousarray(graph.flip[entries]), sources
-    )
+def _step(
+    layer: nn.Module,
+    hidden: Tensor,
+    normed: Tensor,
+    averages: tuple[Tensor, Tensor],
+    graphs: list[MeanGraph],
+    start: int,
+    stop: int,
+) -> Tensor:
+    """Rows start to stop after a layer."""
+    found: Tensor = part_of(hidden, start, stop) + layer(normed, averages, graphs, start, stop)
+    return found

@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"circuitgraph-learn {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_inspect, _embed, _pretrain, _finetune, _predict, _evaluate, _demo, _data, _doctor):
+    for add in (_inspect, _build, _embed, _pretrain, _finetune, _predict, _evaluate, _demo, _data, _doctor):
         add(commands)
     return top
 
@@ -103,6 +103,39 @@ def _libraries(paths: Sequence[str]) -> Any:
     from circuitgraph.library import Library
 
     return Library.merged([read(path, format="liberty") for path in paths])
+
+
+def _build(commands: Any) -> None:
+    command = _command(
+        commands, "build", "A corpus from folders of netlists, AIGs and RTL; the same command resumes it.", _run_build
+    )
+    command.add_argument("inputs", nargs="+", metavar="FOLDER", help="folders, archives, files, other corpora")
+    command.add_argument("-o", "--output", required=True, metavar="CORPUS")
+    command.add_argument("--jobs", type=int, default=0, metavar="N", help="worker processes; default: the cores")
+    command.add_argument("--shard", metavar="I/N", help="only this share of the files, I from 0; then --merge")
+    command.add_argument("--merge", action="store_true", help="write the index of what shards made")
+    command.add_argument("--liberty", action="append", default=[], metavar="LIB", help="library of netlists' cells")
+    command.add_argument("--map", action="store_true", help="also map RTL to the first --liberty")
+    command.add_argument(
+        "--max-cells", type=int, default=0, metavar="N", help="larger circuits fail; default: no limit"
+    )
+    command.add_argument(
+        "--time-limit", type=float, default=120.0, metavar="S", help="of one file; default 120, 0: none"
+    )
+    command.add_argument("--split", default="70/15/15", metavar="A/B/C", help="train, validation, test; by family")
+    command.add_argument("--seed", type=int, default=0, help="of the splits")
+    command.add_argument("--families", metavar="CSV", help="own list: name,family[,split]")
+    command.add_argument("--force", action="store_true", help="read every file again")
+    command.add_argument("--retry", action="store_true", help="read the files again that failed")
+    command.add_argument("--cluster", choices=("ray",), help="do the shards on a Ray cluster")
+    command.add_argument("--workers", type=int, default=2, metavar="N", help="shards on the cluster; default 2")
+    command.add_argument("--json", action="store_true")
+
+
+def _run_build(options: argparse.Namespace) -> int:
+    from tasks.build_command import build_command
+
+    return _answer(options, build_command(options, _say))
 
 
 def _embed(commands: Any) -> None:
@@ -197,10 +230,17 @@ def _run_predict(options: argparse.Namespace) -> int:
 
 def _evaluate(commands: Any) -> None:
     command = _command(commands, "evaluate", "The honest table of a task: baselines and models.", _run_evaluate)
-    command.add_argument("task", choices=("timing", "masked-gates"))
+    command.add_argument("task", choices=("timing", "masked-gates", "pretraining"))
     command.add_argument("--data", metavar="FOLDER", help="corpus; default: the shipped one")
     command.add_argument("--model", metavar="CHECKPOINT", help="encoder; default: the shipped one")
     command.add_argument("--seeds", type=int, default=5, metavar="N")
+    table = command.add_argument_group("pretraining")
+    table.add_argument("-o", "--output", metavar="RUN", help="folder of encoders and scores; the same one resumes")
+    table.add_argument("--also", action="append", metavar="FOLDER", help="a further corpus; may be repeated")
+    table.add_argument("--rows", action="append", metavar="NAME", help="only this learned row; may be repeated")
+    table.add_argument("--split", action="append", choices=("validation", "test"), help="families asked; default: test")
+    table.add_argument("--steps", type=int, metavar="N", help="optimiser steps of every learned row")
+    table.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     command.add_argument("--json", action="store_true")
 
 

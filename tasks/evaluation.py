@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from circuitgraph.corpus import Corpus, shipped_folder
@@ -22,6 +23,8 @@ def evaluate(options: argparse.Namespace, say: Say) -> dict[str, Any]:
         raise CircuitError("--seeds", str(options.seeds), "must be at least 1", "5 is usual")
     if options.task == "timing":
         return evaluate_timing(options, say)
+    if options.task == "pretraining":
+        return evaluate_pretraining(options, say)
     return evaluate_masked_gates(options, say)
 
 
@@ -69,6 +72,22 @@ def evaluate_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
     return {"task": "timing", "split": "family", "rows": rows, "families": families, "text": text}
 
 
+def evaluate_pretraining(options: argparse.Namespace, say: Say) -> dict[str, Any]:
+    """Every objective and control, every probe, at three shares of the labels; resumed by the same command."""
+    from dataclasses import replace
+
+    from tasks.logic.pretraining_table import Budget, pretraining_table
+
+    if not options.output:
+        raise CircuitError("-o", "option", "says where encoders and scores are kept", "give -o RUN")
+    budget = Budget() if options.steps is None else replace(Budget(), steps=options.steps)
+    splits = options.split or ["test"]
+    folders = [Path(options.data)] if options.data else [shipped_folder()]
+    folders += [Path(folder) for folder in options.also or []]
+    output = Path(options.output)
+    return pretraining_table(folders, output, options.seeds, options.jobs, budget, splits, options.rows or [], say)
+
+
 def evaluate_masked_gates(options: argparse.Namespace, say: Say) -> dict[str, Any]:
     """Kind of masked cells on the test families: counting rows, ours trained with several seeds."""
     from encoders.encoder import Schema, make_encoder
@@ -91,9 +110,10 @@ def evaluate_masked_gates(options: argparse.Namespace, say: Say) -> dict[str, An
     rows: list[dict[str, Any]] = []
     for seed in range(options.seeds):
         encoder = make_encoder(recipe.encoder.name, schema, seed, width=recipe.encoder.width)
-        objective = make_objective("masked_gates", encoder.width, seed, rate=recipe.objective.rate)
+        objective = make_objective("masked_gates", encoder.width, seed)
         train(encoder, objective, graphs["train"], settings, seed, say=say)
-        rows = accuracy_rows(graphs["train"], graphs["test"], {recipe.encoder.name: (encoder, objective)})
+        last = seed == options.seeds - 1
+        rows = accuracy_rows(graphs["train"], graphs["test"], {recipe.encoder.name: (encoder, objective)}, last)
         found.append(float(rows[-1]["masked-cell accuracy %"]))
     mean, half = mean_and_interval(found)
     rows = [{k: v for k, v in row.items() if k != "learned"} for row in rows]

@@ -12,7 +12,7 @@ import torch
 from circuitgraph.draws import Draws
 from circuitgraph.pyg import CircuitData
 from encoders.objectives.masked_gates import MaskedGates
-from encoders.objectives.masking import unit_degrees
+from encoders.objectives.masking import hide, masked_rows, unit_degrees
 
 EVALUATION_SEED = 20_011
 DRAWS = 4
@@ -72,6 +72,33 @@ def count_accuracy(table: CountTable, graphs: Sequence[CircuitData], objective: 
     return float(np.mean(found)) if found else float("nan")
 
 
+def neighbourhood_accuracy(
+    train: Sequence[CircuitData], test: Sequence[CircuitData], objective: MaskedGates, learner: str
+) -> float:
+    """The same of counts of kinds within two edges, masked cells unknown: linear, or a forest of 200 trees.
+
+    Fitted on one mask of each training graph.
+    """
+    from tasks.logic.probe_rows import count_features
+    from tasks.logic.probes import fitted
+
+    def asked(graph: CircuitData, mask: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        rows = masked_rows(graph, mask)
+        assert rows is not None
+        at = rows.nonzero().flatten()
+        return count_features(hide(graph, rows), 2)[at.numpy()], graph.node_kind[at].numpy()
+
+    pairs = [asked(graph, masks_of(objective, graph)[0]) for graph in train if int(graph.num_units)]
+    answer = fitted("class", np.concatenate([x for x, _ in pairs]), np.concatenate([y for _, y in pairs]), learner)
+    found = []
+    for graph in test:
+        for mask in masks_of(objective, graph):
+            if bool(mask.any()):
+                x, y = asked(graph, mask)
+                found.append(float(np.mean(answer(x) == y)))
+    return float(np.mean(found)) if found else float("nan")
+
+
 def encoder_accuracy(encoder: Any, objective: MaskedGates, graphs: Sequence[CircuitData]) -> float:
     """The same of a trained encoder and objective."""
     encoder.eval()
@@ -87,7 +114,10 @@ def encoder_accuracy(encoder: Any, objective: MaskedGates, graphs: Sequence[Circ
 
 
 def accuracy_rows(
-    train: Sequence[CircuitData], test: Sequence[CircuitData], trained: Mapping[str, tuple[Any, MaskedGates]]
+    train: Sequence[CircuitData],
+    test: Sequence[CircuitData],
+    trained: Mapping[str, tuple[Any, MaskedGates]],
+    neighbourhood: bool = False,
 ) -> list[dict[str, Any]]:
     """Rows of the table: majority, fan-in only, degree only, then each trained encoder; per cent.
 
@@ -95,12 +125,17 @@ def accuracy_rows(
         train: graphs that the counts are taken from, those of the training families.
         test: graphs of other families.
         trained: encoder and objective by name of the row.
+        neighbourhood: also fit rows on counts within two edges; they take a minute.
     """
     objective = next(iter(trained.values()))[1]
     rows: list[dict[str, Any]] = []
     for name, depth in (("majority", 0), ("fan-in only", 1), ("degree only", 2)):
         accuracy = count_accuracy(CountTable(train, depth), test, objective)
         rows.append({"row": name, "masked-cell accuracy %": 100 * accuracy, "learned": False})
+    if neighbourhood:
+        for name, learner in (("2-hop counts, linear", "linear"), ("2-hop counts, forest", "forest")):
+            accuracy = neighbourhood_accuracy(train, test, objective, learner)
+            rows.append({"row": name, "masked-cell accuracy %": 100 * accuracy, "learned": False})
     for name, (encoder, own) in trained.items():
         rows.append(
             {"row": name, "masked-cell accuracy %": 100 * encoder_accuracy(encoder, own, test), "learned": True}

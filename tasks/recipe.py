@@ -37,15 +37,22 @@ class EncoderPart(_Part):
     name: str = "residual"
     width: int = Field(64, ge=2, le=4096, multiple_of=2)
     layers: int | None = Field(None, ge=1, le=64)
+    queries: int | None = Field(None, ge=1, le=64, description="of attention pooling (polarity)")
     checkpoint: str = Field("", description="pretrained encoder (finetune); empty = the shipped one")
 
 
 class ObjectivePart(_Part):
-    """Which objective."""
+    """Which objective; what is left out keeps the objective's own default."""
 
     name: str = "masked_gates"
-    rate: float = Field(0.3, gt=0, lt=1)
-    mask_at: Literal["stem", "latent"] = "stem"
+    rate: float | None = Field(None, gt=0, lt=1, description="share of the cells that is masked")
+    mask_at: Literal["stem", "latent"] | None = None
+    decay: float | None = Field(None, ge=0, lt=1, description="of the target encoder")
+    temperature: float | None = Field(None, gt=0)
+    anchors: int | None = Field(None, ge=2, description="most twins a pair of circuits")
+    contrast: Literal["gates", "circuits"] | None = None
+    latent: int | None = Field(None, ge=1, description="columns that an autoencoder squeezes nodes through")
+    weight: float | None = Field(None, gt=0, description="of masked functions beside rewritten views")
 
 
 class TrainPart(_Part):

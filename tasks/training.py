@@ -31,20 +31,19 @@ def _check_names(path: str, recipe: PretrainRecipe) -> None:
         if part.name not in known:
             way_out = nearest(part.name, known, f"use {', '.join(known)}")
             raise CircuitError(place_of(path, [table, "name"]), f"{table} {part.name!r}", "is unknown", way_out)
-    try:
-        refuse_unknown(
-            f"encoder {recipe.encoder.name!r}", resolve(ENCODERS[recipe.encoder.name]), _encoder_config(recipe)
-        )
-    except CircuitError as error:
-        raise CircuitError(place_of(path, ["encoder", "layers"]), error.subject, error.rule, error.way_out) from None
+    for table, part, known in (("encoder", recipe.encoder, ENCODERS), ("objective", recipe.objective, OBJECTIVES)):
+        make = resolve(known[part.name])
+        for key in config_of(part):
+            try:
+                refuse_unknown(f"{table} {part.name!r}", make, {key: None})
+            except CircuitError as error:
+                raise CircuitError(place_of(path, [table, key]), error.subject, error.rule, error.way_out) from None
 
 
-def _encoder_config(recipe: PretrainRecipe) -> dict[str, Any]:
-    """Arguments of the recipe's encoder."""
-    config: dict[str, Any] = {"width": recipe.encoder.width}
-    if recipe.encoder.layers is not None:
-        config["layers"] = recipe.encoder.layers
-    return config
+def config_of(part: Any) -> dict[str, Any]:
+    """Arguments of an encoder or objective that a recipe gives."""
+    given: dict[str, Any] = part.model_dump(exclude={"name", "checkpoint"}, exclude_none=True)
+    return given
 
 
 def run_pretraining(recipe: PretrainRecipe, output: str | Path, say: Say) -> dict[str, Any]:
@@ -57,46 +56,82 @@ def run_pretraining(recipe: PretrainRecipe, output: str | Path, say: Say) -> dic
     from encoders.encoder import Schema, make_encoder
     from encoders.objectives import make_objective
     from encoders.pretrain import Settings, train
-    from encoders.run import Run
+    from encoders.run import Run, processes
     from tasks.masked_cells import accuracy_rows, encoder_accuracy
 
-    graphs, hashes = corpus_graphs(recipe.data, say)
-    schema = Schema.of(graphs["train"][0])
+    width = recipe.encoder.width
+    objective = make_objective(recipe.objective.name, width, recipe.seed, **config_of(recipe.objective))
+    graphs, hashes = corpus_graphs(recipe.data, say, objective.needs)
+    first = graphs["train"][0]
+    schema = Schema.of(first[0] if isinstance(first, tuple) else first)
     run = Run(output)
     with run.open(recipe_text(recipe), recipe.seed, hashes, recipe.train.threads):
         if run.status() == "done":
             say(f"{output}: this run is done; its result is printed again")
             return _finished(run)
-        encoder = make_encoder(recipe.encoder.name, schema, recipe.seed, **_encoder_config(recipe))
-        part = recipe.objective
-        objective = make_objective(part.name, encoder.width, recipe.seed, rate=part.rate, mask_at=part.mask_at)
+        encoder = make_encoder(recipe.encoder.name, schema, recipe.seed, **config_of(recipe.encoder))
         say(f"pretraining {recipe.encoder.name} on {len(graphs['train'])} circuits, {_nodes(graphs['train']):,} nodes")
+        masks = recipe.objective.name == "masked_gates"
 
         def validate() -> dict[str, float]:
-            return {"accuracy": encoder_accuracy(encoder, objective, graphs["validation"])}
+            if masks:
+                return {"accuracy": encoder_accuracy(encoder, objective, graphs["validation"])}
+            return mean_loss(encoder, objective, graphs["validation"])
 
         check = validate if graphs["validation"] else None
         settings = Settings(**recipe.train.model_dump())
-        train(encoder, objective, graphs["train"], settings, recipe.seed, run, check, say)
-        trained = {recipe.encoder.name: (encoder, objective)}
+        logged = train(encoder, objective, graphs["train"], settings, recipe.seed, run, check, say)
         test = graphs["test"] or graphs["validation"]
-        rows = accuracy_rows(graphs["train"], test, trained) if test else []
-        more = {"seed": recipe.seed, "content_hashes": hashes, "objective": part.model_dump()}
-        save_encoder(run.folder / "checkpoints" / "encoder", encoder, recipe.encoder.name, more)
-        metrics = {row["row"]: row["masked-cell accuracy %"] for row in rows}
-        run.write("done", {"masked_cell_accuracy_percent": metrics})
-        _report(run, rows)
+        metrics: dict[str, Any] = {}
+        rows: list[dict[str, Any]] = []
+        if masks and test:
+            rows = accuracy_rows(graphs["train"], test, {recipe.encoder.name: (encoder, objective)})
+            metrics = {"masked_cell_accuracy_percent": {row["row"]: row["masked-cell accuracy %"] for row in rows}}
+        elif test:
+            rows = [{"row": name, "value": value} for name, value in mean_loss(encoder, objective, test).items()]
+            metrics = {"unseen_families": {row["row"]: row["value"] for row in rows}}
+        more = {"seed": recipe.seed, "content_hashes": hashes, "objective": recipe.objective.model_dump()}
+        if processes()[0] == 0:
+            save_encoder(run.folder / "checkpoints" / "encoder", encoder, recipe.encoder.name, more)
+            run.write("done", metrics | {"last": logged[-1] if logged else {}})
+            _report(run, rows)
         return _finished(run)
+
+
+def mean_loss(encoder: Any, objective: Any, items: Sequence[Any]) -> dict[str, float]:
+    """Loss and metrics of an objective over graphs or pairs, mean over them; the same draws every time."""
+    import torch
+
+    from circuitgraph.draws import Draws
+    from circuitgraph.pyg import collate
+    from tasks.masked_cells import EVALUATION_SEED
+
+    encoder.eval()
+    total: Counter[str] = Counter()
+    count = 0
+    with torch.no_grad():
+        for item in items:
+            batch = collate(list(item) if isinstance(item, tuple) else [item])
+            loss, metrics = objective.loss(encoder, batch, Draws(EVALUATION_SEED))
+            if metrics.pop("graphs", 1.0):
+                total.update({"loss": float(loss), **metrics})
+                count += 1
+    return {name: value / count for name, value in total.items()} if count else {}
 
 
 def _finished(run: Any) -> dict[str, Any]:
     from tasks.table import text_table
 
     about = run.read()
-    accuracy = about.get("metrics", {}).get("masked_cell_accuracy_percent", {})
-    rows = [{"row": name, "masked-cell accuracy %": value} for name, value in accuracy.items()]
+    metrics = about.get("metrics", {})
     page = run.folder / "report.html"
-    text = text_table(rows, "Kind of masked cells, families unseen in training")
+    if "masked_cell_accuracy_percent" in metrics:
+        accuracy = metrics["masked_cell_accuracy_percent"]
+        rows = [{"row": name, "masked-cell accuracy %": value} for name, value in accuracy.items()]
+        text = text_table(rows, "Kind of masked cells, families unseen in training")
+    else:
+        rows = [{"row": name, "value": value} for name, value in metrics.get("unseen_families", {}).items()]
+        text = text_table(rows, "The objective on families unseen in training")
     text += f"\nencoder: {run.folder / 'checkpoints' / 'encoder.safetensors'}\nreport: {page}"
     return {"run": str(run.folder), "status": about.get("status"), "rows": rows, "report": str(page), "text": text}
 
@@ -107,19 +142,26 @@ def _report(run: Any, rows: Sequence[dict[str, Any]]) -> None:
     write_run_report(run, "Pretraining", rows)
 
 
-def _nodes(graphs: Sequence[Any]) -> int:
-    return sum(int(graph.num_nodes) for graph in graphs)
+def _nodes(items: Sequence[Any]) -> int:
+    return sum(int(g.num_nodes) for item in items for g in (item if isinstance(item, tuple) else (item,)))
 
 
-def corpus_graphs(part: Any, say: Say) -> tuple[dict[str, list[Any]], dict[str, str]]:
-    """Graphs of each split, and the content hashes that identify them.
+def corpus_graphs(part: Any, say: Say, needs: Sequence[str] = ()) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """Graphs of each split, or pairs of them, and the content hashes that identify them.
+
+    Args:
+        part: the recipe's [data].
+        needs: of the objective; "rewrites" gives pairs and leaves out what is no AIG.
 
     Raises:
         CircuitError: the corpus has no training circuits of these kinds.
     """
     from circuitgraph.corpus import Corpus, shipped_folder
     from circuitgraph.pyg import to_data
+    from tasks.logic.graphs import items_with
 
+    if needs and part.view != "logic":
+        raise CircuitError("recipe", f"view {part.view!r}", f"has no {needs[0].replace('_', ' ')}", "use view = 'logic'")
     corpus = Corpus(part.folder or shipped_folder())
     entries = corpus.entries(kinds=part.kinds)
     graphs: dict[str, list[Any]] = {"train": [], "validation": [], "test": []}
@@ -132,8 +174,7 @@ def corpus_graphs(part: Any, say: Say) -> tuple[dict[str, list[Any]], dict[str, 
         failed.update({name: int(count[0]) for name, count in view.extra.items() if name.startswith("check.")})
         split = "test" if entry.family in part.leave_out else entry.split
         if split in graphs:
-            data = to_data(view)
-            graphs[split].append(data)
+            graphs[split] += items_with(corpus, entry, needs, part.break_loops) if needs else [to_data(view)]
     for line in [*corpus.lines, *(f"{name.replace('.', ' ')}: {count:,} in all" for name, count in failed.items())]:
         say(line)
     if not graphs["train"]:

@@ -1,16 +1,13 @@
-"""What encoders share before any mixing: the stem of a node, the mean of its edges' features, bounded maps."""
+"""What encoders share before any mixing: the stem of a node, the map of its edges' features, bounded maps."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from circuitgraph.pyg import CircuitData
 from circuitgraph.views.view import node_kinds
-
-INVERTED_COLUMN = {"logic": 0}
-"""Column of ``edge_attr`` that says an edge is complemented, by view; other views have none."""
+from encoders.layers.parts import by_parts
 
 
 class Stem(nn.Module):
@@ -29,15 +26,21 @@ class Stem(nn.Module):
 
     def forward(self, data: CircuitData) -> Tensor:
         """[N, d]."""
-        dtype = self.features.weight.dtype
-        out: Tensor = self.norm(self.kind(data.node_kind) + self.features(data.x.to(dtype)))
-        return out
+        like = self.features.weight
+
+        def part(start: int, stop: int) -> Tensor:
+            hidden = self.kind(data.node_kind[start:stop]) + self.features(data.x[start:stop].to(like.dtype))
+            normed: Tensor = self.norm(hidden)
+            return normed
+
+        return by_parts(part, len(data.x), like.new_empty(0, len(like)))
 
 
 class EdgeStem(nn.Module):
     """Relation and features of edges, averaged at the node that they enter (or leave) -> [N, d].
 
-    Edges are seen only here, so hiding the features of a masked cell's arcs is a matter of their rows alone.
+    Edges are seen only here, so hiding the features of a masked cell's arcs is a matter of their rows alone. The map
+    is linear, so it reads averages that all layers share (:func:`encoders.layers.edges.edge_averages`).
     """
 
     def __init__(self, relations: int, edge_features: int, width: int) -> None:
@@ -45,14 +48,10 @@ class EdgeStem(nn.Module):
         self.relation = nn.Embedding(relations, width)
         self.features = nn.Linear(edge_features, width, bias=False)
 
-    def forward(self, data: CircuitData, end: int) -> Tensor:
-        """Mean at the target (*end* 1) or at the source (*end* 0)."""
-        dtype = self.features.weight.dtype
-        edges = self.relation(data.edge_relation) + self.features(data.edge_attr.to(dtype))
-        node = data.edge_index[end]
-        total = edges.new_zeros(data.num_nodes, edges.size(1)).index_add(0, node, edges)
-        count = edges.new_zeros(data.num_nodes).index_add(0, node, edges.new_ones(len(node)))
-        return total / count.clamp(min=1)[:, None]
+    def forward(self, averages: Tensor) -> Tensor:
+        """[n, d] from [n, relations + D]; zero for a node without edges."""
+        weight = torch.cat([self.relation.weight.t(), self.features.weight], dim=1)
+        return nn.functional.linear(averages.to(weight.dtype), weight)
 
 
 class BoundedLinear(nn.Module):
@@ -77,11 +76,3 @@ class BoundedLinear(nn.Module):
     def forward(self, value: Tensor) -> Tensor:
         """[..., outputs]."""
         return nn.functional.linear(value, self.bounded(), self.bias)
-
-
-def flips_of(data: CircuitData, view: str, edges: np.ndarray) -> np.ndarray:
-    """uint8 per edge row of *edges*: whether it is complemented."""
-    column = INVERTED_COLUMN.get(view)
-    if column is None:
-        return np.zeros(len(edges), np.uint8)
-    return (data.edge_attr[:, column].numpy()[edges] > 0.5).astype(np.uint8)

@@ -1,18 +1,29 @@
 """The levelised update: one sweep over the levels that neither explodes nor forgets.
 
-    m_v = mean of the fan-ins' states (second half of the channels negated along flipped edges)
-    h_v = g_v * m_v + (1 - g_v) * tanh(u_v + W m_v),      sum of |W| along each row at most 1/2
+    x_i = the state of fan-in i, the second half of its channels negated if the edge is flipped
+    m_v = mean of x_i;    p_v = mean over pairs i < j of x_i x_j, by channel = ((sum x)^2 - sum x^2) / (n (n - 1))
+    h_v = g_v m_v + (1 - g_v) tanh(u_v + W m_v + V p_v)
 
-with g and u made from the stem, outside; a node without fan-in has no mean, its state is tanh(u_v). Each state is a
-convex combination of a mean and of a function that is at most 1/2-Lipschitz in the max-norm, so a change of any one
-state changes no later state by more, at every weight; where g is near one a state is handed on through many levels.
+with g in (0, 1) and u made outside, from nothing that this sweep computes. V may be absent; p is zero where a node has
+one fan-in, and a node without fan-in has the state tanh(u_v).
+
+Why no change grows, at any depth. By induction over the order every state lies in [-1, 1]: |tanh| <= 1, m is a mean of
+such values, and h lies between the two. In the max-norm over the fan-ins' states, m moves by at most what they move.
+On [-1, 1]^n, dp/dx_i = 2 (sum of the other x_j) / (n (n - 1)), so |dp/dx_i| <= 2 / n, and p moves by at most 2 times
+what they move. A sign flip moves nothing. tanh is 1-Lipschitz; so with
+
+    sum over columns of |W| + 2 |V| <= 1 in every row
+
+the tanh moves by at most what the fan-ins move, and so does h, between the two: a change of any one state changes no
+later state by more. Where g is near one a state is handed on through many levels, so nothing is forgotten either.
 Derived here: a plain recurrence over thousands of levels is chaotic and its gradient is not finite.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,12 +31,40 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from encoders.layers.buffers import fresh
+
 LongArray = npt.NDArray[np.int64]
 FlipArray = npt.NDArray[np.uint8]
 
+PART = 16384
+"""Nodes whose gates and drives are held at once where no gradient is recorded: 8 MB at 64 channels."""
+
+
+@dataclass(frozen=True, eq=False)
+class SweepGraph:
+    """What each node reads, and an order in which whatever it reads stands before it.
+
+    | field | type, shape | meaning |
+    |---|---|---|
+    | order | int64 [N] | nodes |
+    | ptr, node, flip | int64 [N + 1], int64 [E], uint8 [E] | CSR of the fan-ins by node; whether an edge is flipped |
+    """
+
+    order: LongArray
+    ptr: LongArray
+    node: LongArray
+    flip: FlipArray
+
 
 def sweep(
-    gate: Tensor, drive: Tensor, weight: Tensor, order: LongArray, ptr: LongArray, node: LongArray, flip: FlipArray
+    gate: Tensor,
+    drive: Tensor,
+    weight: Tensor,
+    order: LongArray,
+    ptr: LongArray,
+    node: LongArray,
+    flip: FlipArray,
+    pair: Tensor | None = None,
 ) -> Tensor:
     """States of all nodes, [N, d].
 
@@ -33,169 +72,182 @@ def sweep(
         gate: g in (0, 1), [N, d].
         drive: u, [N, d].
         weight: W, [d, d].
-        order: nodes so that whatever a node reads stands before it, [N].
-        ptr, node, flip: CSR of what each node reads.
+        order, ptr, node, flip: see :class:`SweepGraph`.
+        pair: V, [d, d], or None: no products.
     """
     if gate.device.type != "cpu":
-        return plain_sweep(gate, drive, weight, order, ptr, node, flip)
-    found: Tensor = _Sweep.apply(gate, drive, weight, order, ptr, node, flip)
-    return found
+        return plain_sweep(gate, drive, weight, order, ptr, node, flip, pair)
+
+    def gates(rows: Tensor | None) -> tuple[Tensor, Tensor]:
+        return (gate, drive) if rows is None else (gate.index_select(0, rows), drive.index_select(0, rows))
+
+    return driven_sweep(gates, weight, SweepGraph(order, ptr, node, flip), pair)
+
+
+def driven_sweep(
+    gates: Callable[[Tensor | None], tuple[Tensor, Tensor]],
+    weight: Tensor,
+    graph: SweepGraph,
+    pair: Tensor | None = None,
+    part: int = PART,
+) -> Tensor:
+    """The sweep with gates and drives made when they are needed: where no gradient is recorded, for a part at a time.
+
+    Args:
+        gates: from nodes, int64 [n], or None for all N, to their g and u, [n, d] each.
+        weight, pair: W and V, [d, d].
+        graph: see :class:`SweepGraph`.
+        part: most nodes whose gates are held at once.
+    """
+    if weight.device.type != "cpu":
+        gate, drive = gates(None)
+        return plain_sweep(gate, drive, weight, graph.order, graph.ptr, graph.node, graph.flip, pair)
+    if torch.is_grad_enabled():
+        gate, drive = gates(None)
+        found: Tensor = _Sweep.apply(gate, drive, weight, pair, graph)
+        return found
+    from encoders.layers.sweep_kernels import _kernel_forward
+
+    matrix = _beside(weight, pair).t().contiguous()
+    depth, width = matrix.shape
+    nodes = len(graph.order)
+    state, read, inner = (fresh(*shape, matrix.dtype) for shape in ((nodes, width), (1, depth), (1, width)))
+    arrays = [made.numpy() for made in (matrix, state, read, inner)]
+    for start in range(0, nodes, part):
+        stop = min(start + part, nodes)
+        gate, drive = (made.detach().contiguous() for made in gates(torch.from_numpy(graph.order[start:stop])))
+        csr = (graph.ptr, graph.node, graph.flip)
+        _kernel_forward(graph.order, start, stop, *csr, gate.numpy(), drive.numpy(), *arrays, False)
+    return state
 
 
 def plain_sweep(
-    gate: Tensor, drive: Tensor, weight: Tensor, order: LongArray, ptr: LongArray, node: LongArray, flip: FlipArray
+    gate: Tensor,
+    drive: Tensor,
+    weight: Tensor,
+    order: LongArray,
+    ptr: LongArray,
+    node: LongArray,
+    flip: FlipArray,
+    pair: Tensor | None = None,
 ) -> Tensor:
-    """The same, a node at a time in plain torch: the reference of the tests, and what runs off the CPU."""
-    width, half = gate.size(1), gate.size(1) // 2
-    states: list[Tensor] = [gate.new_zeros(width)] * gate.size(0)
-    for row in order.tolist():
-        mean = gate.new_zeros(width)
-        entries = range(int(ptr[row]), int(ptr[row + 1]))
-        for entry in entries:
-            message = states[int(node[entry])]
-            if flip[entry]:
-                message = torch.cat([message[:half], -message[half:]])
-            mean = mean + message
-        mean = mean / max(1, len(entries))
-        inner = torch.tanh(drive[row] + weight @ mean)
-        states[row] = gate[row] * mean + (1 - gate[row]) * inner if len(entries) else inner
-    return torch.stack(states) if states else gate
+    """The same, a level at a time in plain torch: the reference of the tests, and what runs off the CPU.
+
+    States are kept level by level, and a level is read where it is, so time and memory of the backward pass do not
+    grow with levels times nodes.
+    """
+    levels = _Levels.of(SweepGraph(order, ptr, node, flip), gate.device)
+    half = gate.size(1) // 2
+    sizes = levels.sizes.tolist()
+    shares, drives = (given.index_select(0, levels.rows).split(sizes) for given in (gate, drive))
+    counts = levels.counts.to(gate.dtype)[:, None].split(sizes)
+    signs = (1.0 - 2.0 * levels.flip.to(gate.dtype))[:, None]
+    states: list[Tensor] = []
+    for share, own, count, runs, (low, high) in zip(shares, drives, counts, levels.runs, levels.ranges, strict=True):
+        if low == high:
+            states.append(torch.tanh(own))
+            continue
+        read = [states[source].index_select(0, levels.place[start:stop]) for source, start, stop in runs]
+        message = torch.cat(read) if len(read) > 1 else read[0]
+        message = torch.cat([message[:, :half], message[:, half:] * signs[low:high]], dim=1)
+        target = levels.target[low:high]
+        total = torch.zeros_like(own).index_add(0, target, message)
+        mean = total / count
+        value = own + mean @ weight.t()
+        if pair is not None:
+            squares = torch.zeros_like(own).index_add(0, target, message * message)
+            value = value + ((total * total - squares) / (count * (count - 1)).clamp(min=1)) @ pair.t()
+        states.append(share * mean + (1 - share) * torch.tanh(value))
+    return torch.cat(states).index_select(0, levels.back) if states else gate
+
+
+@dataclass(frozen=True, eq=False)
+class _Levels:
+    """A graph by levels, for :func:`plain_sweep`; every node of a level has fan-ins, or none has.
+
+    | field | type, shape | meaning |
+    |---|---|---|
+    | rows, back | int64 [N] | nodes by level; where each node stands in them |
+    | sizes | int64 [L] | nodes of each level |
+    | counts | int64 [N] | fan-ins of the nodes, by level |
+    | target, place, flip | [E] | entries by level and level of the source: reader and source within their levels |
+    | ranges | L pairs | entries of each level |
+    | runs | L lists | (source's level, first, last entry) of each run of one source level |
+    """
+
+    sizes: LongArray
+    ranges: list[tuple[int, int]]
+    runs: list[list[tuple[int, int, int]]]
+    rows: Tensor
+    back: Tensor
+    counts: Tensor
+    target: Tensor
+    place: Tensor
+    flip: Tensor
+
+    @classmethod
+    def of(cls, graph: SweepGraph, device: torch.device) -> _Levels:
+        level = levels_of(graph.order, graph.ptr, graph.node)
+        rows = graph.order[np.argsort(level[graph.order], kind="stable")]
+        sizes = np.bincount(level) if len(level) else np.zeros(0, np.int64)
+        back = np.empty(len(rows), np.int64)
+        back[rows] = np.arange(len(rows))
+        within = back - (np.cumsum(sizes) - sizes)[level]
+        counts = np.diff(graph.ptr)
+        reader = np.repeat(np.arange(len(rows)), counts)
+        of_reader, of_source = level[reader], level[graph.node]
+        entries = np.lexsort((of_source, of_reader))
+        of_reader, of_source = of_reader[entries], of_source[entries]
+        first = np.flatnonzero(np.diff(of_reader * (len(sizes) + 1) + of_source, prepend=-1))
+        runs: list[list[tuple[int, int, int]]] = [[] for _ in sizes]
+        for start, stop in itertools.pairwise([*first.tolist(), len(entries)]):
+            runs[int(of_reader[start])].append((int(of_source[start]), start, stop))
+        edges = np.searchsorted(of_reader, np.arange(len(sizes) + 1)).tolist()
+        made = (rows, back, counts[rows], within[reader[entries]], within[graph.node[entries]], graph.flip[entries])
+        columns = [torch.from_numpy(value).to(device) for value in made]
+        return cls(sizes, list(itertools.pairwise(edges)), runs, *columns)
+
+
+def levels_of(order: LongArray, ptr: LongArray, node: LongArray) -> LongArray:
+    """Level of each node, int64 [N]: 0 without fan-in, else one more than the highest it reads."""
+    from encoders.layers.sweep_kernels import _kernel_levels
+
+    level = np.zeros(len(order), np.int64)
+    _kernel_levels(order, ptr, node, level)
+    return level
+
+
+def _beside(weight: Tensor, pair: Tensor | None) -> Tensor:
+    """W, or W and V beside each other, [d, d or 2 d]."""
+    return (weight if pair is None else torch.cat([weight, pair], dim=1)).detach()
 
 
 class _Sweep(torch.autograd.Function):
     @staticmethod
     def forward(
-        context: Any,
-        gate: Tensor,
-        drive: Tensor,
-        weight: Tensor,
-        order: LongArray,
-        ptr: LongArray,
-        node: LongArray,
-        flip: FlipArray,
+        context: Any, gate: Tensor, drive: Tensor, weight: Tensor, pair: Tensor | None, graph: SweepGraph
     ) -> Tensor:
-        gate, drive, weight = gate.contiguous(), drive.contiguous(), weight.contiguous()
-        state, mean, inner = torch.zeros_like(gate), torch.empty_like(gate), torch.empty_like(gate)
-        arrays = [t.detach().numpy() for t in (gate, drive, weight, state, mean, inner)]
-        forward_kernel()(order, ptr, node, flip, *arrays)
-        context.save_for_backward(gate, weight, mean, inner)
-        context.graph = (order, ptr, node, flip)
+        from encoders.layers.sweep_kernels import _kernel_forward
+
+        gate, drive, matrix = gate.contiguous(), drive.contiguous(), _beside(weight, pair)
+        state, inner, read = (fresh(len(gate), width, gate.dtype) for width in (*[gate.size(1)] * 2, matrix.size(1)))
+        arrays = [t.detach().numpy() for t in (gate, drive, matrix.t().contiguous(), state, read, inner)]
+        _kernel_forward(graph.order, 0, len(graph.order), graph.ptr, graph.node, graph.flip, *arrays, True)
+        context.save_for_backward(gate, matrix, state, read, inner)
+        context.graph = graph
         return state
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        gate, weight, mean, inner = context.saved_tensors
-        total = gradients[0].clone(memory_format=torch.contiguous_format)
-        by_gate, by_drive, by_weight = torch.empty_like(gate), torch.empty_like(gate), torch.zeros_like(weight)
-        arrays = [t.numpy() for t in (gate, weight, mean, inner, total, by_gate, by_drive)]
-        backward_kernel()(*context.graph, *arrays)
-        by_weight = by_drive.t() @ mean
-        return by_gate, by_drive, by_weight, None, None, None, None
+        from encoders.layers.sweep_kernels import _kernel_backward
 
-
-_HEAD = "int64[::1], int64[::1], int64[::1], uint8[::1]"
-
-
-@lru_cache(maxsize=1)
-def forward_kernel() -> Callable[..., Any]:
-    """The compiled forward sweep, float32 and float64."""
-    from circuitgraph.kernels import compiled
-
-    return compiled([f"void({_HEAD}{f', float{bits}[:, ::1]' * 6})" for bits in (32, 64)])(_kernel_forward)
-
-
-@lru_cache(maxsize=1)
-def backward_kernel() -> Callable[..., Any]:
-    """The compiled backward sweep, float32 and float64."""
-    from circuitgraph.kernels import compiled
-
-    return compiled([f"void({_HEAD}{f', float{bits}[:, ::1]' * 7})" for bits in (32, 64)])(_kernel_backward)
-
-
-def _kernel_forward(
-    order: Any, ptr: Any, node: Any, flip: Any, gate: Any, drive: Any, weight: Any, state: Any, mean: Any, inner: Any
-) -> None:
-    width = gate.shape[1]
-    half = width // 2
-    one = gate.dtype.type(1)
-    for at in range(len(order)):
-        row = order[at]
-        for channel in range(width):
-            mean[row, channel] = 0
-        begin, end = ptr[row], ptr[row + 1]
-        for entry in range(begin, end):
-            other = node[entry]
-            for channel in range(half):
-                mean[row, channel] += state[other, channel]
-            if flip[entry]:
-                for channel in range(half, width):
-                    mean[row, channel] -= state[other, channel]
-            else:
-                for channel in range(half, width):
-                    mean[row, channel] += state[other, channel]
-        if end > begin + 1:
-            scale = one / gate.dtype.type(end - begin)
-            for channel in range(width):
-                mean[row, channel] *= scale
-        for channel in range(width):
-            total = drive[row, channel]
-            if end > begin:
-                for inside in range(width):
-                    total += weight[channel, inside] * mean[row, inside]
-            value = np.tanh(total)
-            inner[row, channel] = value
-            if end > begin:
-                g = gate[row, channel]
-                state[row, channel] = g * mean[row, channel] + (one - g) * value
-            else:
-                state[row, channel] = value
-
-
-def _kernel_backward(
-    order: Any,
-    ptr: Any,
-    node: Any,
-    flip: Any,
-    gate: Any,
-    weight: Any,
-    mean: Any,
-    inner: Any,
-    total: Any,
-    by_gate: Any,
-    by_drive: Any,
-) -> None:
-    width = gate.shape[1]
-    half = width // 2
-    one = gate.dtype.type(1)
-    by_mean = np.empty(width, gate.dtype)
-    for at in range(len(order) - 1, -1, -1):
-        row = order[at]
-        begin, end = ptr[row], ptr[row + 1]
-        if end == begin:
-            for channel in range(width):
-                t = inner[row, channel]
-                by_gate[row, channel] = 0
-                by_drive[row, channel] = total[row, channel] * (one - t * t)
-            continue
-        for channel in range(width):
-            g, t, grad = gate[row, channel], inner[row, channel], total[row, channel]
-            by_gate[row, channel] = grad * (mean[row, channel] - t)
-            by_drive[row, channel] = grad * (one - g) * (one - t * t)
-            by_mean[channel] = grad * g
-        for channel in range(width):
-            d = by_drive[row, channel]
-            for inside in range(width):
-                by_mean[inside] += d * weight[channel, inside]
-        scale = one / gate.dtype.type(end - begin)
-        for channel in range(width):
-            by_mean[channel] *= scale
-        for entry in range(begin, end):
-            other = node[entry]
-            for channel in range(half):
-                total[other, channel] += by_mean[channel]
-            if flip[entry]:
-                for channel in range(half, width):
-                    total[other, channel] -= by_mean[channel]
-            else:
-                for channel in range(half, width):
-                    total[other, channel] += by_mean[channel]
+        gate, matrix, state, read, inner = context.saved_tensors
+        graph: SweepGraph = context.graph
+        total, by_gate, by_drive = (fresh(*gate.shape, gate.dtype) for _ in range(3))
+        total.copy_(gradients[0])
+        arrays = [t.numpy() for t in (gate, matrix.contiguous(), state, read, inner, total, by_gate, by_drive)]
+        _kernel_backward(graph.order, 0, len(graph.order), graph.ptr, graph.node, graph.flip, *arrays)
+        by_matrix = by_drive.t() @ read
+        width = gate.size(1)
+        by_pair = by_matrix[:, width:] if matrix.size(1) > width else None
+        return by_gate, by_drive, by_matrix[:, :width], by_pair, None

@@ -19,6 +19,8 @@ OBJECTIVES: Mapping[str, str] = {
     "context_autoencoder": "encoders.objectives.context_autoencoder:ContextAutoencoder",
     "graph_autoencoder": "encoders.objectives.graph_autoencoder:GraphAutoencoder",
     "rewritten_views": "encoders.objectives.rewritten_views:RewrittenViews",
+    "rewritten_and_masked": "encoders.objectives.rewritten_and_masked:RewrittenAndMasked",
+    "mgvga": "encoders.objectives.mgvga:MaskedGateModelling",
 }
 """Objectives by name: "module:class"."""
 
@@ -29,7 +31,8 @@ class Objective(Protocol):
     ``scope`` is "graph" (mean of per-graph terms) or "batch" (contrast within the batch); ``mask_at`` is where the
     masked rows are replaced: "stem" (before the encoder mixes) or "latent" (its output; a declared leak). ``needs``
     names what it wants of the data beyond the view: "cut_class" (NPN class of each AND's 4-cut, int64 [N]) or
-    "rewrites" (graphs in pairs, a circuit and its rewrite, with ``twin``, ``twin_inverted``, ``twin_values``).
+    "rewrites" (graphs in pairs, a circuit and its rewrite, with ``twin``, ``twin_inverted``, ``twin_values``), and
+    "singles" (graphs without a rewrite among them).
     """
 
     scope: Literal["graph", "batch"]

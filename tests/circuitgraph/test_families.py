@@ -140,7 +140,13 @@ def test_the_order_of_members_changes_nothing(seed: int) -> None:
     names = [f"d{number}" for number in rng.integers(0, 12, 40)]
     signatures = [f"s{number}" for number in rng.integers(0, 30, 40)]
     members = [
-        member(name, cells=100, signatures=(text,), family="kept" if name == "d0" else "", split="test" if name == "d0" else "")
+        member(
+            name,
+            cells=100,
+            signatures=(text,),
+            family="kept" if name == "d0" else "",
+            split="test" if name == "d0" else "",
+        )
         for name, text in zip(names, signatures, strict=True)
     ]
     found = merge_families(members, seed, SHARES)
@@ -169,6 +175,18 @@ def test_splits_of_corpora_stay_and_what_is_tested_is_never_trained_on() -> None
     assert found.family == ["first", "first", "third"]
     assert len(found.lines) == 1
     assert "is joined across the splits test, train" in found.lines[0]
+
+
+def test_a_large_family_trains_unless_a_corpus_says_otherwise() -> None:
+    many = [member(f"single{row}") for row in range(200)]
+    for seed in range(8):
+        found = merge_families([*many, *[member("big") for _ in range(26)]], seed, SHARES)
+        assert found.split[-1] == "train"
+    small = {merge_families([*many, *[member("big") for _ in range(9)]], s, SHARES).split[-1] for s in range(30)}
+    assert small == {"train", "validation", "test"}
+    kept = merge_families([*many, *[member("x", family="big", split="test") for _ in range(40)]], 0, SHARES)
+    assert kept.split[-1] == "test"
+    assert merge_families([*many, *[member("big") for _ in range(40)]], 0, (0, 0, 1)).split[-1] == "test"
 
 
 def test_splits_follow_the_shares_and_the_seed() -> None:

@@ -121,7 +121,9 @@ def finite_gradients(make: Maker) -> None:
 def all_parameters_get_gradient(make: Maker) -> None:
     """Breaks when a layer is made and not used."""
     encoder = make()
-    (encoder(collate(graphs())).nodes * torch.linspace(-1, 1, encoder.width)).square().sum().backward()
+    found = encoder(collate(graphs()))
+    weight = torch.linspace(-1, 1, encoder.width)
+    ((found.nodes * weight).square().sum() + (found.graphs * weight).square().sum()).backward()
     missing = [name for name, p in encoder.named_parameters() if p.grad is None or not bool(p.grad.abs().sum() > 0)]
     assert missing == []
 
@@ -262,7 +264,7 @@ def test_a_planted_batch_norm_is_caught(check: Callable[..., None]) -> None:
         check(lambda seed=0: _Leaky(maker("residual")(seed)))
 
 
-@pytest.mark.parametrize("name", ["levelised", "hybrid"])
+@pytest.mark.parametrize("name", ["levelised", "hybrid", "polarity"])
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 @pytest.mark.parametrize("wide", [1, 2])
 def test_a_deep_sweep_neither_explodes_nor_forgets(name: str, scale: float, wide: int) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,33 @@ def test_killed_twice_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
     assert steps == list(range(1, len(steps) + 1))
     left = [path.name for path in (tmp_path / "killed").rglob("*.part")]
     assert len(left) <= 2
+
+
+def test_killed_between_the_two_files_of_a_state_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
+    whole = start(tmp_path / "whole", 0)
+    for step in (-3, -9):
+        assert start(tmp_path / "killed", 0, step).returncode == -signal.SIGKILL
+    resumed = start(tmp_path / "killed", 0)
+    assert resumed.stdout == whole.stdout
+    for name in ("metrics.csv", "checkpoints/last.safetensors"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
+    """Seven random steps, three random saves: what a kill can hit."""
+    whole = start(tmp_path / "whole", 0)
+    last = int((tmp_path / "whole" / "metrics.csv").read_text().splitlines()[-1].split(",")[0])
+    rng = np.random.default_rng(12)
+    steps = np.sort(rng.choice(np.arange(1, last), 10, replace=False))
+    saves = set(rng.choice(10, 3, replace=False).tolist())
+    for row, step in enumerate(steps.tolist()):
+        killed = start(tmp_path / "killed", 0, -step if row in saves else step)
+        assert killed.returncode in {-signal.SIGKILL, 0}
+    resumed = start(tmp_path / "killed", 0)
+    assert resumed.stdout == whole.stdout
+    for name in ("metrics.csv", "recipe.toml", "checkpoints/last.safetensors"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
 def test_one_seed_gives_the_same_losses_and_another_gives_others(tmp_path: Path) -> None:

@@ -1,0 +1,418 @@
+"""``circuitgraph evaluate pretraining``: what each objective's frozen encoder knows beside an untrained one.
+
+Every (row, seed) is a job of its own; its scores are kept in the output folder, so the table is resumed at will.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from circuitgraph.corpus import Corpus, Entry
+from circuitgraph.errors import CircuitError
+from circuitgraph.files import write_atomic
+from tasks.logic.probes import FRACTIONS, PROBES, Subject, family_scores, scores
+
+Say = Callable[[str], None]
+Scores = dict[str, dict[str, dict[str, float]]]
+"""Probe -> share of the labels -> family -> score."""
+
+MASK_SEED = 20_013
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How a learned row is made.
+
+    | field | meaning |
+    |---|---|
+    | name | of the row |
+    | objective, config | what it is pretrained with; "" = not at all |
+    | encoder | name in ENCODERS |
+    """
+
+    name: str
+    objective: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    encoder: str = "polarity"
+
+
+UNTRAINED = "untrained"
+SPECS = (
+    Spec(UNTRAINED),
+    Spec("masked gates", "masked_gates"),
+    Spec("masked gates, 15 %", "masked_gates", {"rate": 0.15}),
+    Spec("masked gates, 75 %", "masked_gates", {"rate": 0.75}),
+    Spec("masked gates, latent", "masked_gates", {"mask_at": "latent"}),
+    Spec("masked function", "masked_function"),
+    Spec("context autoencoder", "context_autoencoder"),
+    Spec("graph autoencoder", "graph_autoencoder"),
+    Spec("rewritten views", "rewritten_views"),
+    Spec("rewritten views, circuits", "rewritten_views", {"contrast": "circuits"}),
+    Spec("rewritten views + masked function", "rewritten_and_masked"),
+    Spec("MGVGA, untrained", encoder="mgvga"),
+    Spec("MGVGA", "mgvga", encoder="mgvga"),
+)
+"""Learned rows, and untrained encoders of the same shapes."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every learned row gets.
+
+    | field | meaning |
+    |---|---|
+    | width, layers | of the encoder |
+    | steps | optimiser steps, the same for every objective |
+    | max_nodes | nodes a batch |
+    | learning_rate | of AdamW |
+    | smallest, largest | circuits with fewer or more nodes are left out, of training and of the table |
+    | most_of_a_family | circuits taken of a family, drawn by their content, so that no family drowns the rest |
+    """
+
+    width: int = 64
+    layers: int = 2
+    steps: int = 400
+    max_nodes: int = 6000
+    learning_rate: float = 2e-3
+    smallest: int = 30
+    largest: int = 5000
+    most_of_a_family: int = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """A circuit that takes part: where it comes from, and its logic view."""
+
+    corpus: Corpus
+    entry: Entry
+    view: Any
+
+
+def choose_circuits(corpora: Sequence[Corpus], splits: Sequence[str], budget: Budget, say: Say) -> list[Chosen]:
+    """AIGs and mapped netlists of the given splits, at most so many of a family, each content once.
+
+    Placed designs come first: the same netlist may stand in another corpus without its wires.
+    """
+    rows = [(corpus, entry) for corpus in corpora for entry in corpus.entries(kinds=("placed", "netlist", "aig"))]
+    rows.sort(key=lambda row: row[1].kind != "placed")
+    taken: dict[str, list[Chosen]] = {}
+    seen: set[int] = set()
+    outside = failed = 0
+    for corpus, entry in rows:
+        if entry.split not in splits or not entry.family:
+            continue
+        try:
+            view = corpus.view(entry, "logic", break_loops=True)
+        except CircuitError as error:
+            failed += 1
+            say(f"{entry.design}: left out: {error}")
+            continue
+        if not budget.smallest <= view.num_nodes <= budget.largest:
+            outside += 1
+        elif view.graph_id not in seen:
+            seen.add(view.graph_id)
+            taken.setdefault(f"{entry.family} {entry.kind == 'aig'}", []).append(Chosen(corpus, entry, view))
+    found = []
+    for name in sorted(taken):
+        found += sorted(taken[name], key=lambda row: row.view.graph_id)[: budget.most_of_a_family]
+    if outside or failed:
+        sizes = f"{budget.smallest:,} to {budget.largest:,} nodes"
+        say(f"{'/'.join(splits)}: {outside:,} circuits are outside {sizes}, {failed:,} could not be read")
+    return found
+
+
+def subjects_of(chosen: Sequence[Chosen]) -> list[Subject]:
+    """Circuits with their questions."""
+    from circuitgraph.pyg import to_data
+
+    return [_subject(row.corpus, row.entry, row.view, to_data(row.view)) for row in chosen]
+
+
+def _subject(corpus: Corpus, entry: Entry, view: Any, data: Any) -> Subject:
+    from circuitgraph.draws import Draws
+    from encoders.objectives.masked_function import complemented_fan_ins
+    from encoders.objectives.masking import choose
+    from tasks.logic.arithmetic import answers
+    from tasks.logic.probe_labels import Question, aig_questions, delay_question
+
+    questions: dict[str, Question] = {}
+    masked = choose(data, Draws(MASK_SEED), 0.3) if int(data.num_units) else None
+    if masked is not None:
+        nodes = np.flatnonzero((view.unit >= 0) & masked.numpy()[np.maximum(view.unit, 0)])
+        if entry.kind == "aig":
+            nodes = nodes[view.features[nodes, 6] == 0]
+            questions["masked function"] = Question(
+                nodes, np.zeros(len(nodes), np.int64), complemented_fan_ins(data).numpy()[nodes]
+            )
+        else:
+            questions["masked kind"] = Question(nodes, np.zeros(len(nodes), np.int64), view.node_kind[nodes])
+    parts: dict[str, Any] = {}
+    if entry.kind == "aig":
+        questions |= aig_questions(corpus, entry, view)
+        parts = {"view": view, "arithmetic": answers(corpus, entry, view)}
+    elif entry.kind == "placed":
+        question = delay_question(_placed(corpus, entry), view)
+        if question is not None:
+            questions["delay class"] = question
+    return Subject(entry.design, entry.family, entry.split, data, questions, masked, parts)
+
+
+def _placed(corpus: Corpus, entry: Entry) -> Any:
+    from tasks.timing.inputs import read_example
+
+    path = corpus.path(entry)
+    files = {"netlist": path, "sdc": path.with_suffix(".sdc"), "spef": path.with_suffix(".spef.xz")}
+    return read_example(files, corpus.library, entry.family)
+
+
+def training_items(chosen: Sequence[Chosen], needs: Sequence[str]) -> list[Any]:
+    """What an objective is trained on: graphs, or pairs of AIGs and their rewrites."""
+    from tasks.logic.graphs import items_with
+
+    found: list[Any] = []
+    for row in chosen:
+        found += items_with(row.corpus, row.entry, needs, break_loops=True)
+    return found
+
+
+def trained_row(chosen: Sequence[Chosen], spec: Spec, budget: Budget, seed: int, schema: Any, folder: Path) -> Any:
+    """The row of a spec: its encoder made, trained on the training split, frozen; checkpoint and state in *folder*."""
+    from circuitgraph.pyg import EpochLoader
+    from encoders.checkpoint import save_encoder
+    from encoders.encoder import make_encoder
+    from encoders.objectives import make_objective
+    from encoders.pretrain import Settings, train
+    from encoders.run import Run
+    from tasks.logic.probe_rows import EncoderRow
+
+    config: dict[str, Any] = {"width": budget.width}
+    if spec.encoder == "polarity":
+        config["layers"] = budget.layers
+    encoder = make_encoder(spec.encoder, schema, seed, **config)
+    token = None
+    if spec.objective:
+        objective = make_objective(spec.objective, budget.width, seed, **spec.config)
+        items = training_items(chosen, objective.needs)
+        batches = len(EpochLoader(items, budget.max_nodes, seed).batches(0))
+        settings = Settings(
+            epochs=max(1, round(budget.steps / batches)),
+            max_nodes=budget.max_nodes,
+            learning_rate=budget.learning_rate,
+            save_every=100,
+        )
+        run = Run(folder / "runs" / f"{_word(spec.name)}-{seed}")
+        with run.open(f"{spec} {budget}\n", seed, {}, 1):
+            train(encoder, objective, items, settings, seed, run)
+            run.write("done", {})
+        token = getattr(objective, "token", None)
+    save_encoder(folder / "encoders" / f"{_word(spec.name)}-{seed}", encoder, spec.encoder)
+    return EncoderRow(spec.name, encoder, token)
+
+
+def _word(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in name)
+
+
+def scored(row: Any, train: Sequence[Subject], test: Sequence[Subject], seed: int) -> Scores:
+    """All probes of one row."""
+    found: Scores = {}
+    for probe in PROBES:
+        if row.learner == "forest" and probe.kind != "class":
+            continue
+        own = scores(row, probe, train, test, seed)
+        if own:
+            found[probe.name] = {str(share): families for share, families in own.items()}
+    aigs = [subject for subject in test if "level" in subject.questions]
+    if aigs and row.learner != "forest":
+        found["family"] = {str(share): families for share, families in family_scores(row, aigs, seed).items()}
+    return found
+
+
+class _Worker:
+    """A process's corpus and subjects, read once."""
+
+    held: tuple[Any, ...] | None = None
+
+
+def _start(folders: tuple[str, ...], splits: tuple[str, ...], budget: Budget, say: Say | None = None) -> None:
+    import os
+
+    import torch
+
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+    speak = say or (lambda line: None)
+    corpora = [Corpus(folder) for folder in folders]
+    chosen = choose_circuits(corpora, ("train",), budget, speak)
+    train = subjects_of(chosen)
+    test = subjects_of(choose_circuits(corpora, splits, budget, speak))
+    for line in sorted({line for corpus in corpora for line in corpus.lines}):
+        speak(line)
+    _Worker.held = (chosen, train, test, budget)
+
+
+def _job(kind: str, number: int, seed: int, output: str) -> tuple[str, int, Scores]:
+    from encoders.encoder import Schema
+    from tasks.logic.probe_rows import CountsRow, FeaturesRow, RandomRow
+
+    assert _Worker.held is not None
+    chosen, train, test, budget = _Worker.held
+    if kind == "plain":
+        rows: list[Any] = [
+            RandomRow(seed), FeaturesRow(), CountsRow(0), CountsRow(2), CountsRow(0, "forest"), CountsRow(2, "forest")
+        ]
+        row = rows[number]
+    else:
+        row = trained_row(chosen, SPECS[number], budget, seed, Schema.of(train[0].data), Path(output))
+    return row.name, seed, scored(row, train, test, seed)
+
+
+PLAIN = 6
+"""Rows without an encoder."""
+
+
+def pretraining_table(
+    folders: Sequence[Path], output: Path, seeds: int, jobs: int, budget: Budget, splits: Sequence[str], only: Sequence[str], say: Say
+) -> dict[str, Any]:
+    """All rows, all seeds; scores of finished jobs are read back from *output*.
+
+    Args:
+        folders: corpora; a circuit that stands in several is taken once.
+        only: names of learned rows; empty = all.
+    """
+    known = [spec.name for spec in SPECS]
+    for name in only:
+        if name not in known:
+            raise CircuitError("--rows", repr(name), "is unknown", f"rows are {', '.join(known)}")
+    places = tuple(str(folder) for folder in folders)
+    say("circuits and labels: computed once, then read from the cache")
+    _start(places, tuple(splits), budget, say)
+    assert _Worker.held is not None
+    _, train, test, _ = _Worker.held
+    if not train or not test:
+        raise CircuitError(", ".join(places), "corpus", "has no training or no test circuits", "check its MANIFEST.csv")
+    say(f"{len(train):,} circuits to train and probe on, {len(test):,} of {len({s.family for s in test}):,} families asked")
+    wanted = [("plain", row, seed) for row in range(PLAIN) for seed in range(seeds)]
+    wanted += [
+        ("learned", row, seed)
+        for seed in range(seeds)
+        for row, spec in enumerate(SPECS)
+        if not only or spec.name in only
+    ]
+    found: dict[tuple[str, int], Scores] = {}
+    waiting = []
+    for kind, row, seed in wanted:
+        path = _score_path(output, kind, row, seed)
+        if path.is_file():
+            held = json.loads(path.read_text())
+            found[held["row"], seed] = held["scores"]
+        else:
+            waiting.append((kind, row, seed))
+    with ProcessPoolExecutor(
+        jobs, get_context("spawn"), _start, (places, tuple(splits), budget)
+    ) as pool:
+        futures = {pool.submit(_job, kind, row, seed, str(output)): (kind, row, seed) for kind, row, seed in waiting}
+        from concurrent.futures import as_completed
+
+        for number, future in enumerate(as_completed(futures), 1):
+            name, seed, own = future.result()
+            found[name, seed] = own
+            text = json.dumps({"row": name, "seed": seed, "scores": own})
+            write_atomic(_score_path(output, *futures[future]), text + "\n")
+            say(f"{number} of {len(waiting)}: {name}, seed {seed}")
+    return summary(found, arithmetic(test), splits)
+
+
+def _score_path(output: Path, kind: str, row: int, seed: int) -> Path:
+    return output / "scores" / f"{kind}-{_word(SPECS[row].name) if kind == 'learned' else row}-{seed}.json"
+
+
+def arithmetic(test: Sequence[Subject]) -> list[tuple[str, str, dict[str, float]]]:
+    """Rows of what is computed."""
+    from tasks.logic.arithmetic import arithmetic_rows
+
+    own = [(s, s.parts["view"], s.parts["arithmetic"]) for s in test if "arithmetic" in s.parts]
+    return arithmetic_rows(own)
+
+
+def summary(
+    found: Mapping[tuple[str, int], Scores], computed: Sequence[tuple[str, str, dict[str, float]]], splits: Sequence[str]
+) -> dict[str, Any]:
+    """Means over families, and differences to the untrained encoder of the same shape, with 95 % intervals."""
+    from tasks.table import text_table
+
+    names = list(dict.fromkeys(name for name, _ in found))
+    probes = [probe.name for probe in PROBES] + ["family"]
+    tables = {}
+    gains: list[dict[str, Any]] = []
+    for share in map(str, FRACTIONS):
+        rows = []
+        for name in names:
+            row: dict[str, Any] = {"row": name}
+            for probe in probes:
+                families = by_family(found, name, probe, share)
+                row[probe] = float(np.mean(list(families.values()))) if families else None
+                base = "MGVGA, untrained" if name.startswith("MGVGA") else UNTRAINED
+                if families and name != base and is_learned(name):
+                    gains.append(gain(name, probe, share, families, by_family(found, base, probe, share)))
+            rows.append(row)
+        rows += [
+            {"row": name, probe: float(np.mean(list(families.values())))} for name, probe, families in computed if families
+        ]
+        tables[share] = [{"row": row["row"]} | {probe: row.get(probe) for probe in probes} for row in rows]
+    text = "\n\n".join(
+        text_table(rows, f"Probes at {100 * float(share):g} % of the labels: mean over families of the {' and '.join(splits)} split")
+        for share, rows in tables.items()
+    )
+    return {"task": "pretraining", "split": "family", "rows": tables, "gains": gains, "text": text + "\n\n" + gain_text(gains)}
+
+
+def is_learned(name: str) -> bool:
+    """Whether a row was pretrained."""
+    return any(spec.name == name and spec.objective for spec in SPECS)
+
+
+def by_family(found: Mapping[tuple[str, int], Scores], name: str, probe: str, share: str) -> dict[str, float]:
+    """Score of each family, mean over seeds."""
+    own = [scores.get(probe, {}).get(share, {}) for (row, _), scores in found.items() if row == name]
+    families = sorted({family for each in own for family in each})
+    return {family: float(np.mean([each[family] for each in own if family in each])) for family in families}
+
+
+def gain(name: str, probe: str, share: str, own: Mapping[str, float], base: Mapping[str, float]) -> dict[str, Any]:
+    """Mean difference over families with a 95 % interval: 4,000 bootstrap samples of the families."""
+    families = [family for family in own if family in base]
+    if not families:
+        return {"row": name, "probe": probe, "labels": share, "gain": None, "low": None, "high": None, "families": 0}
+    difference = np.array([own[family] - base[family] for family in families])
+    rng = np.random.Generator(np.random.Philox(key=5))
+    means = difference[rng.integers(0, len(families), (4000, len(families)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return {
+        "row": name, "probe": probe, "labels": share, "gain": float(difference.mean()),
+        "low": float(low), "high": float(high), "families": len(families),
+    }
+
+
+def gain_text(gains: Sequence[Mapping[str, Any]]) -> str:
+    """Gains at 1 % of the labels as a table; a star where the interval lies above zero."""
+    from tasks.table import text_table
+
+    least = str(FRACTIONS[0])
+    rows: dict[str, dict[str, Any]] = {}
+    probes = list(dict.fromkeys(str(each["probe"]) for each in gains))
+    for each in gains:
+        if each["labels"] != least or each["gain"] is None:
+            continue
+        row = rows.setdefault(str(each["row"]), {"row": each["row"]} | dict.fromkeys(probes, ""))
+        star = "*" if each["low"] > 0 else ""
+        row[str(each["probe"])] = f"{each['gain']:+.3f} [{each['low']:+.3f}, {each['high']:+.3f}]{star}"
+    return text_table(list(rows.values()), "Gain over the untrained encoder at 1 % of the labels, 95 % interval over families")
