@@ -143,6 +143,8 @@ def build_corpus(
     started = time.monotonic()
     with _held(folder, options.shard) as work:
         found = find_sources(inputs, work / "unpacked", folder)
+        if not found.files and not found.failures:
+            raise CircuitError(str(inputs[0]), "input", "holds no file of circuits", "name the folder that has them")
         libraries = _keep_libraries(folder, [*options.liberty, *map(str, found.libraries)])
         decides = _decides(folder, options, libraries, say)
         keys = [_key(file, decides) for file in found.files]

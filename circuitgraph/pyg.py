@@ -165,7 +165,7 @@ def ordering_of(data: CircuitData) -> tuple[bool, ...]:
 def graph_of(data: CircuitData) -> Tensor:
     """Graph of each node, int64 [N]; zeros for a single graph."""
     batch = getattr(data, "batch", None)
-    return batch if batch is not None else torch.zeros(data.num_nodes, dtype=torch.int64)
+    return batch if batch is not None else torch.zeros(data.num_nodes, dtype=torch.int64, device=data.x.device)
 
 
 def num_graphs_of(data: CircuitData) -> int:
@@ -237,11 +237,11 @@ def sweep_of(data: CircuitData) -> Sweep:
 
     def make() -> Sweep:
         ordering = ordering_of(data)
-        level = data.level.numpy()
+        level = data.level.cpu().numpy()
         pointer, _, order = csr_of(level, level, int(level.max()) + 1 if len(level) else 0)
         if sum(ordering) == 1:
             return Sweep(order, pointer, *relation_csr(data, ordering.index(True)))
-        index, relation = data.edge_index.numpy(), data.edge_relation.numpy()
+        index, relation = data.edge_index.cpu().numpy(), data.edge_relation.cpu().numpy()
         return Sweep(order, pointer, *_both_csr(index, np.isin(relation, np.flatnonzero(ordering)), data.num_nodes))
 
     found: Sweep = _cached(data, "sweep", make)
@@ -252,7 +252,7 @@ def relation_csr(data: CircuitData, relation: int) -> tuple[Any, Any, Any, Any, 
     """CSR of one relation by target and by source: (in_ptr, in_node, in_edge, out_ptr, out_node, out_edge)."""
 
     def make() -> tuple[Any, Any, Any, Any, Any, Any]:
-        return _both_csr(data.edge_index.numpy(), data.edge_relation.numpy() == relation, data.num_nodes)
+        return _both_csr(data.edge_index.cpu().numpy(), data.edge_relation.cpu().numpy() == relation, data.num_nodes)
 
     found: tuple[Any, Any, Any, Any, Any, Any] = _cached(data, f"relation {relation}", make)
     return found

@@ -294,8 +294,10 @@ def _run_doctor(options: argparse.Namespace) -> int:
 
 
 def _answer(options: argparse.Namespace, answer: dict[str, Any]) -> int:
-    """Print an answer: its text for people, the rest for machines."""
+    """Print an answer: its text for people, the rest for machines; of several processes the first one prints."""
     text = answer.pop("text", "")
+    if os.environ.get("RANK", "0") != "0":
+        return int(answer.get("exit", 0))
     if options.json:
         print(json.dumps(finite(answer), indent=1, allow_nan=False))
     elif text:

@@ -95,7 +95,8 @@ def run_pretraining(recipe: PretrainRecipe, output: str | Path, say: Say) -> dic
             save_encoder(run.folder / "checkpoints" / "encoder", encoder, recipe.encoder.name, more)
             run.write("done", metrics | {"last": logged[-1] if logged else {}})
             _report(run, rows)
-        return _finished(run)
+            return _finished(run)
+        return {"run": str(run.folder), "status": "done"}
 
 
 def mean_loss(encoder: Any, objective: Any, items: Sequence[Any]) -> dict[str, float]:

@@ -330,3 +330,19 @@ def test_kernels_equal_their_plain_twins() -> None:
         results.append((out, *torch.autograd.grad((out * goal).sum(), [parts[0]])))
     for fast, plain in zip(*results, strict=True):
         torch.testing.assert_close(fast, plain)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here: run the suite where there is one")
+@pytest.mark.parametrize("name", ENCODERS)
+def test_cuda_equals_cpu(name: str) -> None:
+    """The plain twins run on a device and give what the kernels give, forward and backward."""
+    batch = collate(graphs())
+    found = []
+    for device in ("cpu", "cuda"):
+        encoder = maker(name)().to(device)
+        nodes = encoder(batch.clone().to(device)).nodes
+        nodes.square().mean().backward()
+        gradient = torch.cat([p.grad.flatten() for p in encoder.parameters() if p.grad is not None])
+        found.append((nodes.detach().cpu(), gradient.cpu()))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5)

@@ -293,3 +293,15 @@ def test_a_mask_does_not_depend_on_the_batch_and_has_the_promised_size() -> None
     assert torch.equal(together, alone)
     counts = [int(graph.num_units) for graph in graphs]
     assert int(together.sum()) == sum(int(np.ceil(0.3 * count)) for count in counts)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here: run the suite where there is one")
+@pytest.mark.parametrize(("name", "config"), SUBJECTS, ids=lambda value: str(value).replace("'", ""))
+def test_cuda_equals_cpu(name: str, config: Config) -> None:
+    """The loss on a device is the loss on the CPU: the same draws, the same masks."""
+    found = []
+    for device in ("cpu", "cuda"):
+        encoder, objective = pair(name, config)
+        batch = batch_of(items(name, config)).to(device)
+        found.append(float(objective.to(device).loss(encoder.to(device), batch, Draws(4))[0].detach()))
+    assert found[1] == pytest.approx(found[0], rel=1e-4)

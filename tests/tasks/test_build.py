@@ -190,6 +190,7 @@ def test_what_is_odd_is_counted(
 @pytest.mark.parametrize(
     ("command", "says"),
     [
+        ("build small.lib -o out", "small.lib: input: holds no file of circuits: name the folder that has them"),
         ("build none -o out", "none: input: is not there: name a folder or a file that exists"),
         (
             f"{BUILD} --shard 2/2",
