@@ -101,7 +101,7 @@ def synthesise(
     max_fanout: int = MAX_FANOUT,
     time_limit: float = 120.0,
 ) -> Synthesis:
-    """Synthesise one module; equal inputs give equal bytes.
+    """Synthesise one module; equal inputs give equal bytes. What is no Verilog is tried as SystemVerilog.
 
     Args:
         rtl: Verilog files.
@@ -125,15 +125,29 @@ def synthesise(
     for name in names:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", name):
             raise CircuitError("synthesis", repr(name), "is no plain Verilog identifier", "rename the module")
-    with tempfile.TemporaryDirectory(prefix="cg-synthesis-") as name_of_folder:
-        folder = Path(name_of_folder)
-        lines = _front(rtl, top, parameters or {}, folder)
-        if target is not None:
-            lines += _mapping(target, period, full_adders, max_fanout, folder)
-        if aig:
-            lines += ["design -load start", *AIG_PASSES]
-        _run(lines, folder, str(rtl[0]) if rtl else top, time_limit)
-        return _collect(folder, target is not None, aig)
+
+    def attempt(system_verilog: bool) -> Synthesis:
+        with tempfile.TemporaryDirectory(prefix="cg-synthesis-") as name_of_folder:
+            folder = Path(name_of_folder)
+            lines = _front(rtl, top, parameters or {}, folder, system_verilog)
+            if target is not None:
+                lines += _mapping(target, period, full_adders, max_fanout, folder)
+            if aig:
+                lines += ["design -load start", *AIG_PASSES]
+            _run(lines, folder, str(rtl[0]) if rtl else top, time_limit)
+            return _collect(folder, target is not None, aig)
+
+    if any(Path(path).suffix.lower() in {".sv", ".svh"} for path in rtl):
+        return attempt(system_verilog=True)
+    try:
+        return attempt(system_verilog=False)
+    except CircuitError as error:
+        if "syntax error" not in str(error):
+            raise
+        try:  # much that is called .v is SystemVerilog
+            return attempt(system_verilog=True)
+        except CircuitError:
+            raise error from None
 
 
 AIG_PASSES = (
@@ -146,7 +160,9 @@ AIG_PASSES = (
 )
 
 
-def _front(rtl: Sequence[str | os.PathLike[str]], top: str, parameters: Mapping[str, int], folder: Path) -> list[str]:
+def _front(
+    rtl: Sequence[str | os.PathLike[str]], top: str, parameters: Mapping[str, int], folder: Path, system_verilog: bool
+) -> list[str]:
     """Copy the sources under positional names; the passes up to technology-independent gates."""
     lines = []
     for number, source in enumerate(rtl):
@@ -154,7 +170,7 @@ def _front(rtl: Sequence[str | os.PathLike[str]], top: str, parameters: Mapping[
             shutil.copyfile(source, folder / f"rtl{number}.v")
         except OSError as error:
             raise CircuitError(str(source), "file", f"cannot be read ({error.strerror})", "check the path") from None
-        lines.append(f"read_verilog rtl{number}.v")
+        lines.append(f"read_verilog {'-sv ' if system_verilog else ''}rtl{number}.v")
     if parameters:
         values = " ".join(f"-set {name} {int(value)}" for name, value in parameters.items())
         # Yosys 0.70 loses a module with new parameters when it elaborates it again after its children

@@ -209,7 +209,7 @@ def _predict(commands: Any) -> None:
     timing.add_argument("--spef", metavar="P.spef")
     timing.add_argument("--top", help="top module")
     timing.add_argument("--wires", choices=("spef", "fan-out", "zero"), help="default: spef if given, else fan-out")
-    timing.add_argument("--delay-model", choices=("lumped_cap", "elmore"), help="default: elmore where wires have R")
+    timing.add_argument("--delay-model", choices=("lumped_cap", "elmore", "dmp"), help="default: elmore where wires have R")
     timing.add_argument("--model", metavar="CHECKPOINT", help="learned wires; without it the answer is analytic")
     timing.add_argument("--black-box", action="store_true", help="keep unknown cell types opaque, without arcs")
     timing.add_argument("--break-loops", action="store_true", help="cut combinational loops")

@@ -3,8 +3,8 @@
 With the admittance m0 s - m1 s^2 + m2 s^3 at the driver, C1 = m1^2 / m2, R = m2^2 / m1^3 and C2 = m0 - C1: exact for
 every net with one resistor, and the same three moments for all others.
 
-Source: P. R. O'Brien and T. L. Savarino, Modeling the driving-point characteristic of resistive interconnect for accurate
-delay estimation, ICCAD 1989.
+Source: P. R. O'Brien and T. L. Savarino, Modeling the driving-point characteristic of resistive interconnect for
+accurate delay estimation, ICCAD 1989.
 """
 
 from __future__ import annotations

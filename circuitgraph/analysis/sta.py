@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from circuitgraph.analysis.dmp import NetModels, net_models, written_out
 from circuitgraph.analysis.sta_blocks import ranges_of, sweep_blocks
 from circuitgraph.analysis.sta_boundary import Boundary, boundary_of
 from circuitgraph.analysis.sta_checks import Candidates, candidates, gating_checks, liberty_checks, worst
@@ -31,7 +32,7 @@ from circuitgraph.library import Library
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-DELAY_MODELS = ("lumped_cap", "elmore")
+DELAY_MODELS = ("lumped_cap", "elmore", "dmp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,10 @@ class Timing:
     | state_slew, state_arrival | float64 [V, 4], [V, K, 4] | by node and plane; infinite where there is none |
     | boundary, wire | | boundary values; net delays by node |
     | peak_rows | int | most rows of state held at once |
+
+    Under the delay model "dmp" a gate's delay is not a matter of slew and load alone: ``prepared`` has the delays found
+    as tables of its arcs, and ``state_slew`` what they are looked up with: see
+    :func:`circuitgraph.analysis.dmp.written_out`.
     """
 
     prepared: Prepared
@@ -115,7 +120,8 @@ def analyse(
         library: types with arcs and tables.
         constraints: clocks, delays at ports, exceptions.
         wires: :class:`circuitgraph.analysis.wires.Wires`; None = no wires at all.
-        delay_model: "lumped_cap" (no wire delay) or "elmore" (Elmore delay to every sink, slews degrade).
+        delay_model: "lumped_cap" (no wire delay), "elmore" (Elmore delay to every sink, slews degrade) or "dmp"
+            (effective capacitance, the gate's waveform at every sink: OpenSTA's default).
         default_wire_load: nets without parasitics get the library's default wire load, as in OpenSTA.
         port_load_hides_wire: a net whose port has ``set_load`` has no wire capacitance, as in OpenSTA 2.0.17.
         shared_reduction: nets with parasitics are loaded with the early pin capacitances for late times too, as in
@@ -138,7 +144,7 @@ def analyse(
         if library is None or constraints is None:
             raise TypeError("a circuit needs a library and constraints")
         circuit = prepare(circuit, library, constraints, black_box=black_box, break_loops=break_loops)
-    prepared = circuit
+    prepared = circuit.origin or circuit
     if delay_model not in DELAY_MODELS:
         raise CircuitError(
             "--delay-model", repr(delay_model), f"must be one of {', '.join(DELAY_MODELS)}", "choose one"
@@ -152,10 +158,19 @@ def analyse(
         listed=listed,
     )
     boundary = boundary_of(prepared, load)
-    wire = net_delays(prepared, wires, delay_model)
+    models = NetModels.none()
+    if delay_model == "dmp":
+        models = net_models(
+            prepared,
+            wires,
+            load,
+            default_wire_load=default_wire_load,
+            port_load_hides_wire=port_load_hides_wire,
+        )
+    wire = net_delays(prepared, wires, "lumped_cap" if delay_model == "dmp" else delay_model)
     if blocks is None and block_size is not None:
         blocks = ranges_of(prepared, block_size)
-    slew, arrival, peak = sweep(prepared, load, wire, boundary, blocks)
+    slew, arrival, peak = sweep(prepared, load, wire, boundary, blocks, models)
     rows = liberty_checks(prepared, slew, boundary.clock_slew(prepared, slew)) + gating_checks(prepared)
     found = candidates(prepared, rows, arrival)
     timing = Timing(
@@ -171,6 +186,9 @@ def analyse(
         wire=wire,
         peak_rows=peak,
     )
+    if delay_model == "dmp":
+        written, columns, lookups = written_out(prepared, models, boundary)
+        timing = replace(timing, prepared=written, state_slew=columns, boundary=lookups)
     if not remove_pessimism:
         return timing
     from circuitgraph.analysis.sta_crpr import with_credits
@@ -214,12 +232,17 @@ def sweep(
     wire: FloatArray,
     boundary: Boundary,
     blocks: Sequence[tuple[int, int]] | None = None,
+    models: NetModels | None = None,
 ) -> tuple[FloatArray, FloatArray, int]:
-    """Slews [V, 4] and arrivals [V, K, 4] of every node, and the most rows of state held at once."""
+    """Slews [V, 4] and arrivals [V, K, 4] of every node, and the most rows of state held at once.
+
+    *models* are of the delay model "dmp", and take the delays that are found.
+    """
     from circuitgraph.analysis.sta_kernels import _kernel_sweep
 
     count, planes = prepared.nodes.count, len(prepared.planes)
     arguments = kernel_arguments(prepared, load, wire, boundary)
+    arguments += (models or NetModels.none()).arguments(prepared)
     if blocks is not None:
         return sweep_blocks(prepared, arguments, blocks)
     slew, arrival = np.empty((count, 4)), np.empty((count, planes, 4))

@@ -10,48 +10,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from circuitgraph.analysis.dmp_kernels import WAVE, _kernel_gate, _kernel_sink
+from circuitgraph.analysis.nldm_kernels import _kernel_interval, _kernel_lookup, _kernel_value
 from circuitgraph.kernels import compiled
 
+__all__ = ["SWEEP", "_kernel_lookup", "_kernel_margins", "_kernel_sweep"]
 NET_ARC = -1
-
-
-@compiled("Tuple((int64, float64))(float64[::1], int64, int64, float64)", inline="always")
-def _kernel_interval(axes: Any, start: Any, length: Any, x: Any) -> Any:
-    """Row below *x* on an axis and the share of the interval, not clamped: outside the axis it extrapolates."""
-    if length == 1:
-        return start, 0.0
-    row = start
-    last = start + length - 2
-    while row < last and x >= axes[row + 1]:
-        row += 1
-    return row, (x - axes[row]) / (axes[row + 1] - axes[row])
-
-
-@compiled(
-    "float64(int32[:, ::1], int64[:, ::1], int64[::1], float64[::1], int64, int64, float64, int64, float64)",
-    inline="always",
-)
-def _kernel_value(shape: Any, axis: Any, first: Any, values: Any, table: Any, i: Any, f: Any, j: Any, g: Any) -> Any:
-    """Bilinear value of a table at two intervals."""
-    width = shape[table, 1]
-    at = first[table] + (i - axis[table, 0]) * width + (j - axis[table, 1])
-    if shape[table, 0] == 1:
-        if width == 1:
-            return values[at]
-        return values[at] * (1.0 - g) + values[at + 1] * g
-    if width == 1:
-        return values[at] * (1.0 - f) + values[at + 1] * f
-    low = values[at] * (1.0 - g) + values[at + 1] * g
-    high = values[at + width] * (1.0 - g) + values[at + width + 1] * g
-    return low * (1.0 - f) + high * f
-
-
-@compiled("float64(int32[:, ::1], int64[:, ::1], int64[::1], float64[::1], float64[::1], int64, float64, float64)")
-def _kernel_lookup(shape: Any, axis: Any, first: Any, axes: Any, values: Any, table: Any, x: Any, y: Any) -> Any:
-    """Value of a table at (x, y)."""
-    i, f = _kernel_interval(axes, axis[table, 0], shape[table, 0], x)
-    j, g = _kernel_interval(axes, axis[table, 1], shape[table, 1], y)
-    return _kernel_value(shape, axis, first, values, table, i, f, j, g)
 
 
 @compiled(
@@ -86,12 +52,99 @@ def _kernel_margins(
             margin[row, edge] = _kernel_lookup(shape, axis, first, axes, values, table, x, y)
 
 
+@compiled(
+    "void(int64, int64, int64, int64, float64, float64[::1], float64[::1], int64[::1], int32[::1], int32[::1], "
+    "float64[:, ::1], float64[::1], float64[:, ::1], float64[:, ::1], float64[::1])"
+)
+def _kernel_push(
+    node: Any,
+    edge: Any,
+    start: Any,
+    stop: Any,
+    slew: Any,
+    levels: Any,
+    wave: Any,
+    out_start: Any,
+    out_arc: Any,
+    in_target: Any,
+    elmore: Any,
+    derate: Any,
+    arc_delay: Any,
+    arc_slew: Any,
+    sunk: Any,
+) -> Any:
+    """What one waveform at a driver does at its sinks, merged into the net arcs: the worst delay, the worst slew.
+
+    Takes:
+        node, edge: the driver and the edge there.
+        start, stop: 0 late, 1 early: first and last plus 1 that the waveform is for.
+        slew, levels, wave: table slew, thresholds and waveform at the driver.
+        out_start, out_arc: net arcs of each driver. in_target: node behind each arc.
+        elmore, derate, arc_delay, arc_slew: as in :func:`_kernel_sweep`.
+        sunk: scratch, float64 [WAVE].
+    """
+    for place in range(out_start[node], out_start[node + 1]):
+        arc = out_arc[place]
+        target = in_target[arc]
+        delay = found = last = math.nan
+        for time_type in range(start, stop):
+            column = 2 * time_type + edge
+            if elmore[target, column] != last:
+                last = elmore[target, column]
+                delay, found = _kernel_sink(wave, last, slew, levels, sunk)
+            later = delay * derate[2 * time_type + 1]
+            at = 4 * edge + column
+            if time_type == 0:
+                arc_delay[arc, at] = max(arc_delay[arc, at], later)
+                arc_slew[arc, column] = max(arc_slew[arc, column], found)
+            else:
+                arc_delay[arc, at] = min(arc_delay[arc, at], later)
+                arc_slew[arc, column] = min(arc_slew[arc, column], found)
+
+
+@compiled(
+    "void(int64, float64[::1], bool, float64[:, ::1], int64[::1], int32[::1], int32[::1], float64[:, ::1], "
+    "float64[::1], float64[:, ::1], float64[:, ::1])"
+)
+def _kernel_rest(
+    node: Any,
+    slew: Any,
+    is_port: Any,
+    levels: Any,
+    out_start: Any,
+    out_arc: Any,
+    in_target: Any,
+    elmore: Any,
+    derate: Any,
+    arc_delay: Any,
+    arc_slew: Any,
+) -> Any:
+    """Delay and slew of net arcs that no gate's waveform reached: Elmore delay and the driver's slew.
+
+    Behind a port (*is_port*, its net extracted) the response of one pole: the delay to the threshold, and a slew that
+    grows by what the pole needs between its thresholds. *levels* are those of both edges, float64 [2, 4].
+    """
+    for place in range(out_start[node], out_start[node + 1]):
+        arc = out_arc[place]
+        for column in range(4):
+            if not math.isinf(arc_slew[arc, column]):
+                continue
+            edge = column & 1
+            delay, found = elmore[in_target[arc], column], slew[column]
+            if is_port:
+                found += delay * math.log((1.0 - levels[edge, 1]) / (1.0 - levels[edge, 2])) / levels[edge, 3]
+                delay *= -math.log(1.0 - levels[edge, 0])
+            arc_delay[arc, 4 * edge + column] = delay * derate[1 if column < 2 else 3]
+            arc_slew[arc, column] = found
+
+
 SWEEP = (
     "void(int32[::1], int64, int64, int32[::1], int64[::1], int32[::1], int32[::1], uint8[::1], bool[::1], "
     "int32[:, ::1], int32[:, ::1], int64[:, ::1], int64[::1], float64[::1], float64[::1], "
     "int32[::1], float64[:, ::1], float64[:, ::1], float64[::1], int8[::1], float64[:, :, ::1], "
     "int32[::1], float64[:, ::1], float64[:, :, ::1], uint8[::1], int32[::1], float64[:, ::1], int32[:, ::1], "
-    "float64[:, ::1], float64[:, ::1], float64[:, :, ::1])"
+    "float64[:, ::1], float64[:, :, ::1], float64[:, ::1], uint8[::1], float64[:, :, ::1], int64[::1], int32[::1], "
+    "int32[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, :, ::1])"
 )
 
 
@@ -126,6 +179,15 @@ def _kernel_sweep(
     ideal_slew: Any,
     launch: Any,
     ideal: Any,
+    pi: Any,
+    elmore: Any,
+    extracted: Any,
+    levels: Any,
+    out_start: Any,
+    out_arc: Any,
+    in_target: Any,
+    arc_delay: Any,
+    arc_slew: Any,
     slew: Any,
     arrival: Any,
 ) -> Any:
@@ -146,10 +208,18 @@ def _kernel_sweep(
         tag, ideal_slew: of a clock pin: its tag; its slew when its clock is ideal, NaN where not.
         launch: data plane that a clock plane launches, by tag, -1 where none, [K, tags].
         ideal: arrival of an ideal clock by plane (late, early), NaN where propagated, [K, 2].
+        pi, elmore, extracted, levels: of the dmp model, else pi is of length 0: C2, R, C1 of each net by column, F,
+            ohm, F, [N, 4, 3]; Elmore delay into each node by column, s, [V, 4]; nets with parasitics [N]; thresholds
+            by corner and edge [c, 2, 4].
+        out_start, out_arc, in_target: net arcs from each node; node behind each arc.
+        arc_delay, arc_slew: filled under the dmp model: derated delay of each arc, by 4 x edge of the target + 2 x
+            early + edge of the source, [E, 8]; slew behind a net arc by column, [E, 4].
         slew, arrival: the state, float64 [R, 4] and [R, K, 4]; rows of the range are written.
     """
     planes = arrival.shape[1]
     has_wires = wire.shape[0] > 0
+    has_pi = pi.shape[0] > 0
+    wave, sunk, flat = np.zeros(WAVE), np.zeros(WAVE), np.zeros(4)
     for at in range(start, stop):
         node = order[at]
         to = row[node]
@@ -169,6 +239,12 @@ def _kernel_sweep(
                     if not math.isnan(seed_arrival[seed, plane, column]):
                         arrival[to, plane, column] = seed_arrival[seed, plane, column]
         net = node_net[node]
+        if has_pi:
+            for place in range(out_start[node], out_start[node + 1]):
+                for column in range(4):
+                    worst = -math.inf if column < 2 else math.inf
+                    arc_slew[out_arc[place], column] = worst
+                    arc_delay[out_arc[place], 4 * (column & 1) + column] = worst
         for edge in range(in_start[node], in_start[node + 1]):
             source = in_source[edge]
             at_source = row[source]
@@ -184,6 +260,8 @@ def _kernel_sweep(
                     if has_wires:
                         delay = wire[node, column & 1] * derate[1 if column < 2 else 3]
                         spread = wire[node, 2 + (column & 1)]
+                    if has_pi:
+                        delay, value = arc_delay[edge, 4 * (column & 1) + column], arc_slew[edge, column]
                     if one != two:
                         delay += crossing[one, two, 1] * value
                         value *= crossing[one, two, 0]
@@ -215,7 +293,46 @@ def _kernel_sweep(
                         if special >= 0 and launches and not math.isnan(ideal_slew[special, 2 * time_type + begin]):
                             x = ideal_slew[special, 2 * time_type + begin]
                         y = net_load[net, column]
-                        if x == old_x and y == old_y:
+                        if has_pi:
+                            if time_type == 1 and x == old_x and (pi[net, column] == pi[net, end]).all():
+                                delay, value = old_delay, old_slew
+                            else:
+                                delay, value, _ = _kernel_gate(
+                                    shape,
+                                    axis,
+                                    first,
+                                    axes,
+                                    values,
+                                    table,
+                                    slew_table,
+                                    x,
+                                    pi[net, column, 0],
+                                    pi[net, column, 1],
+                                    pi[net, column, 2],
+                                    levels[node_corner[node], end],
+                                    wave,
+                                )
+                            old_x, old_delay, old_slew = x, delay, value
+                            if slew_table >= 0 and mask >> (4 + bit) & 1:
+                                _kernel_push(
+                                    node,
+                                    end,
+                                    time_type,
+                                    time_type + 1,
+                                    value,
+                                    levels[node_corner[node], end],
+                                    wave,
+                                    out_start,
+                                    out_arc,
+                                    in_target,
+                                    elmore,
+                                    derate,
+                                    arc_delay,
+                                    arc_slew,
+                                    sunk,
+                                )
+                            arc_delay[edge, 4 * end + 2 * time_type + begin] = delay * derate[2 * time_type]
+                        elif x == old_x and y == old_y:
                             delay, value = old_delay, old_slew
                         else:
                             delay = value = 0.0
@@ -257,3 +374,25 @@ def _kernel_sweep(
                 slew[to, column] = seed_slew[seed, column]
             elif math.isinf(slew[to, column]):
                 slew[to, column] = 0.0
+                if has_pi and net >= 0 and extracted[net] != 0 and in_start[node] == in_start[node + 1]:
+                    # behind a black box: a step through the wire, as OpenSTA has it
+                    limits = levels[node_corner[node], column & 1]
+                    found = math.log((1.0 - limits[1]) / (1.0 - limits[2])) / limits[3]
+                    slew[to, column] = elmore[node, column] * found
+        if has_pi and out_start[node + 1] > out_start[node]:
+            for column in range(4):
+                flat[column] = slew[to, column]
+            is_port = net >= 0 and extracted[net] != 0 and seed >= 0 and not math.isnan(seed_slew[seed, 0])
+            _kernel_rest(
+                node,
+                flat,
+                is_port,
+                levels[node_corner[node]],
+                out_start,
+                out_arc,
+                in_target,
+                elmore,
+                derate,
+                arc_delay,
+                arc_slew,
+            )

@@ -46,6 +46,8 @@ class Prepared:
     | unclocked_ports | int32 | terminals that drive without a clock or a clocked input delay: arrival 0 |
     | unclocked_pins | int32 | nodes that would launch but that no clock reaches |
     | clock_edges | node -> bits | clocks that reach a node: bit 4 c + 2 edge of the pin + edge of the source |
+    | origin | Prepared or None | set where arcs carry the delays that an analysis found (delay model "dmp"): the
+      circuit that was analysed |
     """
 
     circuit: Circuit
@@ -71,6 +73,7 @@ class Prepared:
     unclocked_pins: IntArray
     planes: Planes
     notes: Notes
+    origin: Prepared | None = None
 
     @property
     def num_places(self) -> int:

@@ -1,1 +1,1 @@
-"""Layers that encoders share: CSR means, levelised sweeps, bounded linear maps, the stem."""
+"""Layers that encoders share: aggregation along CSRs, levelised sweeps, bounded linear maps, the stem; their kernels."""

@@ -118,16 +118,18 @@ def plain_mean(hidden: Tensor, graph: MeanGraph) -> Tensor:
 
 
 def _plain_maximum(message: Tensor, target: Tensor, rows: int) -> Tensor:
-    """Maximum of the messages of each target; the first of equals is gathered, so the gradient is its alone."""
+    """Maximum of the messages of each target; the first of equals is selected, so the gradient is its alone."""
     width = message.size(1)
     at = target[:, None].expand(-1, width)
     with torch.no_grad():
         best = message.new_zeros(rows, width).scatter_reduce(0, at, message, "amax", include_self=False)
         entry = torch.arange(len(message), device=message.device)[:, None].expand(-1, width)
-        candidate = torch.where(message == best.gather(0, at), entry, len(message))
+        candidate = torch.where(message == best.index_select(0, target), entry, len(message))
         first = torch.full((rows, width), len(message), device=message.device)
         first = first.scatter_reduce(0, at, candidate, "amin")
-    return torch.cat([message, message.new_zeros(1, width)]).gather(0, first)
+        place = (first * width + torch.arange(width, device=message.device)).flatten()
+    flat = torch.cat([message, message.new_zeros(1, width)]).flatten()
+    return flat.index_select(0, place).view(rows, width)
 
 
 def _aggregate(hidden: Tensor, graph: MeanGraph, how: How) -> Tensor:

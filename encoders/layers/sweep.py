@@ -27,14 +27,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from encoders.layers.aggregate import FlipArray, LongArray
 from encoders.layers.buffers import fresh
-
-LongArray = npt.NDArray[np.int64]
-FlipArray = npt.NDArray[np.uint8]
 
 PART = 16384
 """Nodes whose gates and drives are held at once where no gradient is recorded: 8 MB at 64 channels."""

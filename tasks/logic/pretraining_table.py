@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -200,7 +200,9 @@ def trained_row(chosen: Sequence[Chosen], spec: Spec, budget: Budget, seed: int,
     token = None
     if spec.objective:
         objective = make_objective(spec.objective, budget.width, seed, **spec.config)
-        items = training_items(chosen, objective.needs)
+        if objective.needs not in _Worker.items:
+            _Worker.items[objective.needs] = training_items(chosen, objective.needs)
+        items = _Worker.items[objective.needs]
         batches = len(EpochLoader(items, budget.max_nodes, seed).batches(0))
         settings = Settings(
             epochs=max(1, round(budget.steps / batches)),
@@ -237,9 +239,10 @@ def scored(row: Any, train: Sequence[Subject], test: Sequence[Subject], seed: in
 
 
 class _Worker:
-    """A process's corpus and subjects, read once."""
+    """A process's circuits and subjects, read once; training items by what their objective needs."""
 
     held: tuple[Any, ...] | None = None
+    items: ClassVar[dict[tuple[str, ...], list[Any]]] = {}
 
 
 def _start(folders: tuple[str, ...], splits: tuple[str, ...], budget: Budget, say: Say | None = None) -> None:
@@ -257,6 +260,7 @@ def _start(folders: tuple[str, ...], splits: tuple[str, ...], budget: Budget, sa
     for line in sorted({line for corpus in corpora for line in corpus.lines}):
         speak(line)
     _Worker.held = (chosen, train, test, budget)
+    _Worker.items.clear()
 
 
 def _job(kind: str, number: int, seed: int, output: str) -> tuple[str, int, Scores]:

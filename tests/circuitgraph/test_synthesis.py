@@ -122,3 +122,12 @@ def test_buffer_trees_keep_the_function_and_bound_the_fan_out(root: Path, librar
     assert (before == after[: circuit.num_nets]).all()
     old = buffered.pin_net[: circuit.num_pins]
     assert (after[old[old >= 0]] == before[circuit.pin_net[old >= 0]]).all()
+
+
+def test_what_is_no_verilog_is_tried_as_system_verilog(tmp_path: Path) -> None:
+    source = tmp_path / "half.v"
+    source.write_text("module half (input logic a, b, output logic s);\n  always_comb s = a ^ b;\nendmodule\n")
+    assert synthesise([source], "half", aig=True).aiger.startswith(b"aig 5 2 0 1 3\n")
+    source.write_text("module half (input a, output s);\n  assign s = = a;\nendmodule\n")
+    with pytest.raises(CircuitError, match="syntax error"):
+        synthesise([source], "half", aig=True)
