@@ -113,7 +113,7 @@ class Run:
 
 def processes() -> tuple[int, int]:
     """Rank and number of the processes that train together, as ``torchrun`` says; (0, 1) alone."""
-    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def finite(value: Any) -> Any:

@@ -162,7 +162,9 @@ def corpus_graphs(part: Any, say: Say, needs: Sequence[str] = ()) -> tuple[dict[
     from tasks.logic.graphs import items_with
 
     if needs and part.view != "logic":
-        raise CircuitError("recipe", f"view {part.view!r}", f"has no {needs[0].replace('_', ' ')}", "use view = 'logic'")
+        raise CircuitError(
+            "recipe", f"view {part.view!r}", f"has no {needs[0].replace('_', ' ')}", "use view = 'logic'"
+        )
     corpus = Corpus(part.folder or shipped_folder())
     entries = corpus.entries(kinds=part.kinds)
     graphs: dict[str, list[Any]] = {"train": [], "validation": [], "test": []}

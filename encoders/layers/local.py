@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from circuitgraph.partition import Blocks
 from encoders.layers.aggregate import MeanGraph
-from encoders.layers.parts import by_parts, mean_of_part
+from encoders.layers.parts import add_means, by_parts
 from encoders.layers.stem import EdgeStem
 
 
@@ -48,8 +49,7 @@ class _Layer(nn.Module):
         total = self.own(normed[start:stop])
         total = total + self.edges_in(averages[1][start:stop]) + self.edges_out(averages[0][start:stop])
         for row, (layer, graph) in enumerate(zip(self.means, graphs, strict=True)):
-            mean = mean_of_part(normed, graph, start, stop)
-            total = total + layer(torch.cat([mean, mean * degrees[start:stop, row, None]], dim=1))
+            total = add_means(total, layer, normed, graph, start, stop, degrees[:, row])
         found: Tensor = self.out(nn.functional.relu(total))
         return found
 
@@ -85,11 +85,22 @@ class LocalLayers(nn.Module):
         """
         own: Tensor | None = None  # where the states may be written without the caller's notice
         for layer in self.layers:
-            normed = layer.norm(hidden)  # type: ignore[operator]
-
-            def step(start: int, stop: int, layer=layer, hidden=hidden, normed=normed) -> Tensor:  # type: ignore[no-untyped-def]
-                return hidden[start:stop] + layer(normed, averages, graphs, degrees, start, stop)
-
+            step = partial(_step, layer, hidden, layer.norm(hidden), averages, graphs, degrees)  # type: ignore[operator]
             own = hidden = by_parts(step, len(hidden), hidden, blocks, own)
-            del normed, step  # or the next layer's stand beside them
+            del step  # or the next layer's normalised states stand beside this one's
         return by_parts(lambda start, stop: self.norm(hidden[start:stop]), len(hidden), hidden, blocks, own)
+
+
+def _step(
+    layer: nn.Module,
+    hidden: Tensor,
+    normed: Tensor,
+    averages: tuple[Tensor, Tensor],
+    graphs: Sequence[MeanGraph],
+    degrees: Tensor,
+    start: int,
+    stop: int,
+) -> Tensor:
+    """Rows start to stop after a layer."""
+    found: Tensor = hidden[start:stop] + layer(normed, averages, graphs, degrees, start, stop)
+    return found

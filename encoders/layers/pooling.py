@@ -33,9 +33,7 @@ class AttentionPool(nn.Module):
         graph = graph.to(nodes.device)
         score = self.score(nodes) / math.sqrt(nodes.size(1))
         place = graph[:, None].expand_as(score)
-        top = score.new_zeros(graphs, self.queries).scatter_reduce(
-            0, place, score.detach(), "amax", include_self=False
-        )
+        top = score.new_zeros(graphs, self.queries).scatter_reduce(0, place, score.detach(), "amax", include_self=False)
         weight = (score - top.index_select(0, graph)).exp()
         total = weight.new_zeros(graphs, self.queries).index_add(0, graph, weight)
         weight = weight / total.index_select(0, graph)

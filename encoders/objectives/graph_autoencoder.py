@@ -37,9 +37,7 @@ class GraphAutoencoder(nn.Module):
     scope: ClassVar[Literal["graph", "batch"]] = "graph"
     mask_at: ClassVar[Literal["stem", "latent"]] = "latent"
     needs: ClassVar[tuple[str, ...]] = ()
-    expected_failures: ClassVar[Mapping[str, str]] = {
-        "draws_decide": "nothing is drawn: the whole graph is rebuilt"
-    }
+    expected_failures: ClassVar[Mapping[str, str]] = {"draws_decide": "nothing is drawn: the whole graph is rebuilt"}
 
     def __init__(self, width: int, latent: int = 4, layers: int = 4) -> None:
         super().__init__()
@@ -114,7 +112,9 @@ class _GatedConvolution(nn.Module):
         self.message = nn.Sequential(
             nn.Linear(2 * inputs + edge_features, HIDDEN), nn.LeakyReLU(0.2), nn.Linear(HIDDEN, 1 + 4 * HIDDEN)
         )
-        self.update = nn.Sequential(nn.Linear(inputs + 4 * HIDDEN, HIDDEN), nn.LeakyReLU(0.2), nn.Linear(HIDDEN, HIDDEN))
+        self.update = nn.Sequential(
+            nn.Linear(inputs + 4 * HIDDEN, HIDDEN), nn.LeakyReLU(0.2), nn.Linear(HIDDEN, HIDDEN)
+        )
 
     def forward(self, hidden: Tensor, source: Tensor, target: Tensor, edges: Tensor) -> Tensor:
         """[N, 32]."""

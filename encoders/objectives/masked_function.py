@@ -76,9 +76,7 @@ class MaskedFunction(nn.Module):
         kind = F.cross_entropy(logits, target["kind"], reduction="none")
         sign = F.cross_entropy(polarity, target["polarity"], reduction="none") * is_and
         function = F.cross_entropy(cut, target["cut"].clamp(min=0), reduction="none") * is_and
-        right = torch.where(
-            is_and, polarity.argmax(1) == target["polarity"], logits.argmax(1) == target["kind"]
-        )
+        right = torch.where(is_and, polarity.argmax(1) == target["polarity"], logits.argmax(1) == target["kind"])
         terms = torch.stack([kind + sign + 0.5 * function, kind, sign, function, right.to(kind.dtype)], dim=1)
         return loss_of(terms, METRICS, first, batch)
 

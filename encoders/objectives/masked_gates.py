@@ -18,7 +18,7 @@ from circuitgraph.draws import Draws
 from circuitgraph.errors import CircuitError
 from circuitgraph.pyg import CircuitData, relation_csr
 from circuitgraph.views.view import node_kinds
-from encoders.layers.csr_mean import MeanGraph, csr_mean
+from encoders.layers.aggregate import MeanGraph, csr_mean
 from encoders.objectives.masking import (
     cell_means,
     checked_rate,

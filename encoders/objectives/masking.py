@@ -128,9 +128,7 @@ def mean_by_graph(terms: Tensor, graph: Tensor, graphs: int) -> tuple[Tensor, fl
     return (total / count.clamp(min=1)[:, None]).sum(0) / has.sum().clamp(min=1), float(has.sum())
 
 
-def loss_of(
-    terms: Tensor, names: tuple[str, ...], rows: Tensor, data: CircuitData
-) -> tuple[Tensor, dict[str, float]]:
+def loss_of(terms: Tensor, names: tuple[str, ...], rows: Tensor, data: CircuitData) -> tuple[Tensor, dict[str, float]]:
     """The first column's mean over graphs, the others as metrics, and ``graphs``: what the mean was taken over.
 
     Args:

@@ -40,13 +40,16 @@ def answers(corpus: Corpus, entry: Entry, view: View) -> dict[str, Array]:
     return dict(derived(corpus, entry, "arithmetic", VERSION, make))
 
 
-def arithmetic_rows(subjects: Sequence[tuple[Subject, View, dict[str, Array]]]) -> list[tuple[str, str, dict[str, float]]]:
+def arithmetic_rows(
+    subjects: Sequence[tuple[Subject, View, dict[str, Array]]],
+) -> list[tuple[str, str, dict[str, float]]]:
     """(row, probe, score by family) of everything that is computed instead of learned."""
-    found: list[tuple[str, str, dict[str, float]]] = []
-    for name in ("cop", "sketch"):
-        found.append((f"{name} probability", "probability", _by_family(subjects, "probability", _skill(name))))
-    for name, how in (("sketch distance", sketch_distance), ("1,024 patterns", pattern_distance)):
-        found.append((name, "equivalence", _by_family(subjects, "equivalence", _ranking(how))))
+    found = [
+        (f"{name} probability", "probability", _by_family(subjects, "probability", _skill(name)))
+        for name in ("cop", "sketch")
+    ]
+    ways = (("sketch distance", sketch_distance), ("1,024 patterns", pattern_distance))
+    found += [(name, "equivalence", _by_family(subjects, "equivalence", _ranking(how))) for name, how in ways]
     return found
 
 
@@ -63,9 +66,9 @@ def _by_family(subjects: Sequence[Any], probe: str, measure: Any) -> dict[str, f
 def _skill(name: str) -> Any:
     def measure(own: Sequence[Any]) -> float:
         label = np.concatenate([subject.questions["probability"].label for subject, _, _ in own])
-        guess = np.concatenate([
-            arrays[name][view.net[subject.questions["probability"].nodes]] for subject, view, arrays in own
-        ])
+        guess = np.concatenate(
+            [arrays[name][view.net[subject.questions["probability"].nodes]] for subject, view, arrays in own]
+        )
         error = np.mean(np.abs(label - np.median(label)))
         return float(1 - np.mean(np.abs(guess - label)) / error) if error > 0 else float("nan")
 
@@ -74,7 +77,9 @@ def _skill(name: str) -> Any:
 
 def _ranking(distance: Any) -> Any:
     def measure(own: Sequence[Any]) -> float:
-        answer = np.concatenate([-distance(subject.questions["equivalence"], view, arrays) for subject, view, arrays in own])
+        answer = np.concatenate(
+            [-distance(subject.questions["equivalence"], view, arrays) for subject, view, arrays in own]
+        )
         label = np.concatenate([subject.questions["equivalence"].label for subject, _, _ in own])
         return average_precision(answer, label)
 

@@ -94,7 +94,9 @@ def pairs_with(
     found = []
     for script in scripts:
         try:
-            arrays = derived(corpus, entry, f"rewrite {script}", REWRITES_VERSION, lambda s=script: _rewrite(corpus, entry, s))
+            arrays = derived(
+                corpus, entry, f"rewrite {script}", REWRITES_VERSION, lambda s=script: _rewrite(corpus, entry, s)
+            )
         except CircuitError as error:
             corpus.lines.append(str(error))
             continue

@@ -271,7 +271,12 @@ def _job(kind: str, number: int, seed: int, output: str) -> tuple[str, int, Scor
     chosen, train, test, budget = _Worker.held
     if kind == "plain":
         rows: list[Any] = [
-            RandomRow(seed), FeaturesRow(), CountsRow(0), CountsRow(2), CountsRow(0, "forest"), CountsRow(2, "forest")
+            RandomRow(seed),
+            FeaturesRow(),
+            CountsRow(0),
+            CountsRow(2),
+            CountsRow(0, "forest"),
+            CountsRow(2, "forest"),
         ]
         row = rows[number]
     else:
@@ -284,7 +289,14 @@ PLAIN = 6
 
 
 def pretraining_table(
-    folders: Sequence[Path], output: Path, seeds: int, jobs: int, budget: Budget, splits: Sequence[str], only: Sequence[str], say: Say
+    folders: Sequence[Path],
+    output: Path,
+    seeds: int,
+    jobs: int,
+    budget: Budget,
+    splits: Sequence[str],
+    only: Sequence[str],
+    say: Say,
 ) -> dict[str, Any]:
     """All rows, all seeds; scores of finished jobs are read back from *output*.
 
@@ -303,7 +315,9 @@ def pretraining_table(
     _, train, test, _ = _Worker.held
     if not train or not test:
         raise CircuitError(", ".join(places), "corpus", "has no training or no test circuits", "check its MANIFEST.csv")
-    say(f"{len(train):,} circuits to train and probe on, {len(test):,} of {len({s.family for s in test}):,} families asked")
+    say(
+        f"{len(train):,} circuits to train and probe on, {len(test):,} of {len({s.family for s in test}):,} families asked"
+    )
     wanted = [("plain", row, seed) for row in range(PLAIN) for seed in range(seeds)]
     wanted += [
         ("learned", row, seed)
@@ -320,9 +334,7 @@ def pretraining_table(
             found[held["row"], seed] = held["scores"]
         else:
             waiting.append((kind, row, seed))
-    with ProcessPoolExecutor(
-        jobs, get_context("spawn"), _start, (places, tuple(splits), budget)
-    ) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _start, (places, tuple(splits), budget)) as pool:
         futures = {pool.submit(_job, kind, row, seed, str(output)): (kind, row, seed) for kind, row, seed in waiting}
         from concurrent.futures import as_completed
 
@@ -348,7 +360,9 @@ def arithmetic(test: Sequence[Subject]) -> list[tuple[str, str, dict[str, float]
 
 
 def summary(
-    found: Mapping[tuple[str, int], Scores], computed: Sequence[tuple[str, str, dict[str, float]]], splits: Sequence[str]
+    found: Mapping[tuple[str, int], Scores],
+    computed: Sequence[tuple[str, str, dict[str, float]]],
+    splits: Sequence[str],
 ) -> dict[str, Any]:
     """Means over families, and differences to the untrained encoder of the same shape, with 95 % intervals."""
     from tasks.table import text_table
@@ -369,14 +383,25 @@ def summary(
                     gains.append(gain(name, probe, share, families, by_family(found, base, probe, share)))
             rows.append(row)
         rows += [
-            {"row": name, probe: float(np.mean(list(families.values())))} for name, probe, families in computed if families
+            {"row": name, probe: float(np.mean(list(families.values())))}
+            for name, probe, families in computed
+            if families
         ]
         tables[share] = [{"row": row["row"]} | {probe: row.get(probe) for probe in probes} for row in rows]
     text = "\n\n".join(
-        text_table(rows, f"Probes at {100 * float(share):g} % of the labels: mean over families of the {' and '.join(splits)} split")
+        text_table(
+            rows,
+            f"Probes at {100 * float(share):g} % of the labels: mean over families of the {' and '.join(splits)} split",
+        )
         for share, rows in tables.items()
     )
-    return {"task": "pretraining", "split": "family", "rows": tables, "gains": gains, "text": text + "\n\n" + gain_text(gains)}
+    return {
+        "task": "pretraining",
+        "split": "family",
+        "rows": tables,
+        "gains": gains,
+        "text": text + "\n\n" + gain_text(gains),
+    }
 
 
 def is_learned(name: str) -> bool:
@@ -401,8 +426,13 @@ def gain(name: str, probe: str, share: str, own: Mapping[str, float], base: Mapp
     means = difference[rng.integers(0, len(families), (4000, len(families)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return {
-        "row": name, "probe": probe, "labels": share, "gain": float(difference.mean()),
-        "low": float(low), "high": float(high), "families": len(families),
+        "row": name,
+        "probe": probe,
+        "labels": share,
+        "gain": float(difference.mean()),
+        "low": float(low),
+        "high": float(high),
+        "families": len(families),
     }
 
 
@@ -419,4 +449,6 @@ def gain_text(gains: Sequence[Mapping[str, Any]]) -> str:
         row = rows.setdefault(str(each["row"]), {"row": each["row"]} | dict.fromkeys(probes, ""))
         star = "*" if each["low"] > 0 else ""
         row[str(each["probe"])] = f"{each['gain']:+.3f} [{each['low']:+.3f}, {each['high']:+.3f}]{star}"
-    return text_table(list(rows.values()), "Gain over the untrained encoder at 1 % of the labels, 95 % interval over families")
+    return text_table(
+        list(rows.values()), "Gain over the untrained encoder at 1 % of the labels, 95 % interval over families"
+    )

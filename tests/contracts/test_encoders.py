@@ -307,7 +307,7 @@ def test_a_deep_sweep_neither_explodes_nor_forgets(name: str, scale: float, wide
 
 def test_kernels_equal_their_plain_twins() -> None:
     from circuitgraph.pyg import sweep_of
-    from encoders.layers.csr_mean import MeanGraph, csr_mean, plain_mean
+    from encoders.layers.aggregate import MeanGraph, csr_mean, plain_mean
     from encoders.layers.sweep import plain_sweep, sweep
 
     rng = np.random.default_rng(3)

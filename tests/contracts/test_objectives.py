@@ -279,7 +279,7 @@ def test_negatives_that_compute_the_same_do_not_count() -> None:
     values = np.array([[0b1010, 7], [0b1010, 7], [~0b1010, ~7], [0, -1]], np.int64)
     weight = negative_weights(values)
     assert weight[0, 1] == weight[0, 2] == FLOOR
-    ones = bin(0b1010).count("1") + 64 - bin(7).count("1")
+    ones = 0b1010.bit_count() + 64 - (7).bit_count()
     assert weight[0, 3] == pytest.approx(1 - abs(1 - 2 * ones / 128))
     assert (np.diag(weight) == 1).all()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from circuitgraph.circuit import CircuitBuilder
 from circuitgraph.cell_types import AND2
+from circuitgraph.circuit import CircuitBuilder
 from circuitgraph.pyg import CircuitData, to_data
 from circuitgraph.views import logic_view
 from encoders.encoder import Schema, make_encoder

@@ -374,6 +374,31 @@ def test_wires_that_the_model_cannot_use(shipped: Library) -> None:
         analyse(prepared, wires=spef_wires(resolved, prepared.circuit), delay_model="dmp")
 
 
+def test_ports_by_hand(shipped: Library) -> None:
+    """No gate is behind a port: one pole's delay and slew where the net is extracted, else the Elmore delay alone."""
+    netlist = "module t (ck, a, y); input ck, a; output y; CGL_INV_X1 u (.A(a), .Z(y)); endmodule"
+    circuit = read_verilog(io.BytesIO(netlist.encode()), library=shipped)
+    assert isinstance(circuit, Circuit)
+    sdc = SDC.replace("{a b c}", "{a}")
+    prepared = prepare(circuit, shipped, read_sdc(io.BytesIO(sdc.encode()), circuit, shipped))
+    pins = place_capacitances(circuit, shipped)
+    spef = "*D_NET a 4\n*CONN\n*P a I\n*I u:A I\n*CAP\n1 a 1\n2 u:A 3\n*RES\n1 a u:A 2000\n*END\n"
+    head = '*SPEF "x"\n*DESIGN "t"\n*DIVIDER /\n*DELIMITER :\n*BUS_DELIMITER []\n*C_UNIT 1 FF\n*R_UNIT 1 OHM\n'
+    resolved = read_spef(io.BytesIO((head + spef).encode())).resolve(circuit)
+    timing = analyse(prepared, wires=reduced_wires(resolved, circuit, pins), delay_model="dmp")
+    pin = circuit.find_pin("u/A")
+    elmore = 2000 * (3 * FF + pins[pin])
+    low, high = shipped.thresholds[0].slew_lower[0], shipped.thresholds[0].slew_upper[0]
+    grown = math.log((1 - low) / (1 - high)) / shipped.thresholds[0].slew_derate
+    np.testing.assert_allclose(timing.arrival[pin], 100 * PS + math.log(2) * elmore)
+    np.testing.assert_allclose(timing.slew[pin], 40 * PS + grown * elmore)
+    model = FanOutModel(math.log(6 * FF), 1.0, math.log(2000.0), 1.0)
+    wires = fan_out_wires(circuit, model, np.ascontiguousarray(pins[:, :2]))
+    timing = analyse(prepared, wires=wires, delay_model="dmp", default_wire_load=False)
+    np.testing.assert_allclose(timing.arrival[pin], 100 * PS + elmore)
+    np.testing.assert_allclose(timing.slew[pin], 40 * PS)
+
+
 def test_wires_by_fan_out_lie_between_none_and_twice_as_many(shipped: Library) -> None:
     prepared, _, _, _ = case(shipped, 6, 60)
     pins = np.ascontiguousarray(place_capacitances(prepared.circuit, shipped)[:, :2])

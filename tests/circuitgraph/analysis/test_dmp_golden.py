@@ -39,8 +39,7 @@ LARGE = (
 )
 
 
-def misses(shared_data: Shared, design: str) -> dict[str, np.ndarray]:
-    """Differences of all pins by column, ps; NaN where neither has a value."""
+def analysed(shared_data: Shared, design: str) -> Timing:
     library = library_of(shared_data("timing/lib"), design)
     folder = shared_data(f"timing/designs/{design}")
     circuit = read_verilog(folder / f"{design}.v", library=library)
@@ -49,11 +48,13 @@ def misses(shared_data: Shared, design: str) -> dict[str, np.ndarray]:
     resolved = read_spef(folder / f"{design}.spef").resolve(circuit)
     wires = reduced_wires(resolved, circuit, place_capacitances(circuit, library))
     prepared = prepare(circuit, library, constraints, black_box=True, break_loops=True)
-    timing = analyse(prepared, wires=wires, listed=listed_places(resolved, circuit), delay_model="dmp")
-    return compare(timing, shared_data("timing/golden") / f"{design}.dmp_ceff_elmore.csv.xz")
+    return analyse(prepared, wires=wires, listed=listed_places(resolved, circuit), delay_model="dmp")
 
 
-def compare(timing: Timing, golden: Path) -> dict[str, np.ndarray]:
+def misses(shared_data: Shared, design: str) -> dict[str, np.ndarray]:
+    """Differences of all pins by column, ps; NaN where either has no value."""
+    timing = analysed(shared_data, design)
+    golden = shared_data("timing/golden") / f"{design}.dmp_ceff_elmore.csv.xz"
     rows = {row[0]: row[1:] for row in csv.reader(io.StringIO(read_bytes(golden).decode()))}
     known = [(row[2:], rows[row[0]][1:]) for row in pin_rows(timing) if row[0] in rows]
     ours, theirs = (np.array([[float(v) if v else math.nan for v in pair[side]] for pair in known]) for side in (0, 1))
@@ -87,3 +88,11 @@ def test_slacks_arrivals_and_slews_as_opensta(shared_data: Shared, design: str) 
 @pytest.mark.parametrize("design", LARGE)
 def test_the_larger_designs_as_opensta(shared_data: Shared, design: str) -> None:
     check(misses(shared_data, design), design)
+
+
+@pytest.mark.data
+def test_worst_and_total_slack_as_the_data_states_them(shared_data: Shared) -> None:
+    for design, wns, tns in (("tt_mitssdd", -0.8565, -27.5084), ("tut_gcd", -0.0921, -0.8577)):
+        timing = analysed(shared_data, design)
+        assert timing.wns * 1e9 == pytest.approx(wns, abs=5e-4)
+        assert timing.tns * 1e9 == pytest.approx(tns, rel=1e-3)

@@ -26,8 +26,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 def subject(corpus: Corpus, design: str) -> Subject:
-    from tasks.logic.pretraining_table import _subject
     from circuitgraph.pyg import to_data
+    from tasks.logic.pretraining_table import _subject
 
     entry = next(e for e in corpus.entries(kinds=("aig",)) if e.design == design)
     view = corpus.view(entry, "logic")
@@ -154,4 +154,6 @@ def test_labels_come_from_the_cache_and_a_damaged_one_is_made_again(corpus: Corp
     again = aig_questions(corpus, entry, view)["probability"].label
     assert np.array_equal(first, again)
     assert any("are damaged or foreign" in line and "made again" in line for line in corpus.lines)
-    assert len(and_nodes(view)) == sum(t.name == "AND2" for t in [corpus.circuit(entry).types[c] for c in corpus.circuit(entry).cell_type])
+    assert len(and_nodes(view)) == sum(
+        t.name == "AND2" for t in [corpus.circuit(entry).types[c] for c in corpus.circuit(entry).cell_type]
+    )
