@@ -140,6 +140,11 @@ class Corpus:
         return [self.path(row) for row in self.index if row.kind == "library" and row.file.split(".")[1:2] == ["lib"]]
 
     @cached_property
+    def _libraries_hash(self) -> str:
+        """Of the bytes of all Liberty files, read once as the library itself is."""
+        return hash_bytes(*(read_bytes(path) for path in self.library_files))
+
+    @cached_property
     def library(self) -> Any:
         """The library of the corpus's netlists, or None where it has none."""
         from circuitgraph.formats import read
@@ -164,7 +169,7 @@ class Corpus:
 
     def key(self, entry: Entry, view: str, break_loops: bool = False) -> str:
         """Key of a cached view: bytes of all inputs, options, the code that reads and views, the view's version."""
-        inputs = [read_bytes(self.path(entry)), *(read_bytes(path) for path in self.library_files)]
+        inputs = [read_bytes(self.path(entry)), self._libraries_hash.encode()]
         options = {"view": view, "name": entry.file, "code": circuitgraph.__version__, "version": VIEW_VERSION}
         options |= {"break_loops": break_loops, "cache": CACHE_VERSION, "top": entry.top, "design": entry.design}
         options |= {"source": code_version()}

@@ -40,8 +40,11 @@ def _list(folder: Path) -> dict[str, Any]:
 
 
 def _verify(folder: Path) -> dict[str, Any]:
+    from circuitgraph.corpus_build import ABOUT
     from tasks.corpus_recipe import read_manifest, verify
 
+    if (folder / ABOUT).is_file():
+        return _verify_built(folder)
     faults = verify(folder)
     if faults:
         more = f" (and {len(faults) - 1:,} more)" if faults[1:] else ""
@@ -49,6 +52,27 @@ def _verify(folder: Path) -> dict[str, Any]:
             str(folder), "corpus", f"differs from its MANIFEST: {faults[0]}{more}", "git checkout data, or data rebuild"
         )
     files = len(read_manifest(folder))
+    return {"folder": str(folder), "files": files, "text": f"{folder}: {files:,} files are as the MANIFEST says"}
+
+
+def _verify_built(folder: Path) -> dict[str, Any]:
+    """The same of a corpus that ``build`` made: every listed file is there with its bytes, and no pickle beside it."""
+    from circuitgraph.files import hash_file
+
+    corpus = Corpus(folder)
+    faults = []
+    for entry in corpus.index:
+        path = corpus.path(entry)
+        if not path.is_file():
+            faults.append(f"{entry.file}: is missing")
+        elif hash_file(path) != entry.sha256:
+            faults.append(f"{entry.file}: differs from the MANIFEST")
+    if faults:
+        more = f" (and {len(faults) - 1:,} more)" if faults[1:] else ""
+        raise CircuitError(
+            str(folder), "corpus", f"differs from its MANIFEST: {faults[0]}{more}", "run the same build again"
+        )
+    files = len(corpus.index)
     return {"folder": str(folder), "files": files, "text": f"{folder}: {files:,} files are as the MANIFEST says"}
 
 

@@ -53,14 +53,13 @@ def _kernel_margins(
 
 
 @compiled(
-    "void(int64, int64, int64, int64, float64, float64[::1], float64[::1], int64[::1], int32[::1], int32[::1], "
+    "void(int64, int64, int64, float64, float64[::1], float64[::1], int64[::1], int32[::1], int32[::1], "
     "float64[:, ::1], float64[::1], float64[:, ::1], float64[:, ::1], float64[::1])"
 )
 def _kernel_push(
     node: Any,
     edge: Any,
-    start: Any,
-    stop: Any,
+    time_type: Any,
     slew: Any,
     levels: Any,
     wave: Any,
@@ -77,29 +76,24 @@ def _kernel_push(
 
     Takes:
         node, edge: the driver and the edge there.
-        start, stop: 0 late, 1 early: first and last plus 1 that the waveform is for.
+        time_type: 0 late, 1 early.
         slew, levels, wave: table slew, thresholds and waveform at the driver.
         out_start, out_arc: net arcs of each driver. in_target: node behind each arc.
         elmore, derate, arc_delay, arc_slew: as in :func:`_kernel_sweep`.
         sunk: scratch, float64 [WAVE].
     """
+    column = 2 * time_type + edge
     for place in range(out_start[node], out_start[node + 1]):
         arc = out_arc[place]
-        target = in_target[arc]
-        delay = found = last = math.nan
-        for time_type in range(start, stop):
-            column = 2 * time_type + edge
-            if elmore[target, column] != last:
-                last = elmore[target, column]
-                delay, found = _kernel_sink(wave, last, slew, levels, sunk)
-            later = delay * derate[2 * time_type + 1]
-            at = 4 * edge + column
-            if time_type == 0:
-                arc_delay[arc, at] = max(arc_delay[arc, at], later)
-                arc_slew[arc, column] = max(arc_slew[arc, column], found)
-            else:
-                arc_delay[arc, at] = min(arc_delay[arc, at], later)
-                arc_slew[arc, column] = min(arc_slew[arc, column], found)
+        delay, found = _kernel_sink(wave, elmore[in_target[arc], column], slew, levels, sunk)
+        delay *= derate[2 * time_type + 1]
+        at = 4 * edge + column
+        if time_type == 0:
+            arc_delay[arc, at] = max(arc_delay[arc, at], delay)
+            arc_slew[arc, column] = max(arc_slew[arc, column], found)
+        else:
+            arc_delay[arc, at] = min(arc_delay[arc, at], delay)
+            arc_slew[arc, column] = min(arc_slew[arc, column], found)
 
 
 @compiled(
@@ -318,7 +312,6 @@ def _kernel_sweep(
                                     node,
                                     end,
                                     time_type,
-                                    time_type + 1,
                                     value,
                                     levels[node_corner[node], end],
                                     wave,

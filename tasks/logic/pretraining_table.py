@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -336,14 +336,16 @@ def pretraining_table(
             waiting.append((kind, row, seed))
     with ProcessPoolExecutor(jobs, get_context("spawn"), _start, (places, tuple(splits), budget)) as pool:
         futures = {pool.submit(_job, kind, row, seed, str(output)): (kind, row, seed) for kind, row, seed in waiting}
-        from concurrent.futures import as_completed
-
-        for number, future in enumerate(as_completed(futures), 1):
-            name, seed, own = future.result()
-            found[name, seed] = own
-            text = json.dumps({"row": name, "seed": seed, "scores": own})
-            write_atomic(_score_path(output, *futures[future]), text + "\n")
-            say(f"{number} of {len(waiting)}: {name}, seed {seed}")
+        try:
+            for number, future in enumerate(as_completed(futures), 1):
+                name, seed, own = future.result()
+                found[name, seed] = own
+                text = json.dumps({"row": name, "seed": seed, "scores": own})
+                write_atomic(_score_path(output, *futures[future]), text + "\n")
+                say(f"{number} of {len(waiting)}: {name}, seed {seed}")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # what is through is on disk
+            raise
     return summary(found, arithmetic(test), splits)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch_geometric.loader import DataLoader
@@ -19,6 +20,8 @@ from circuitgraph.pyg import (
     sweep_of,
     to_data,
     to_hetero,
+    with_twins,
+    without_twins,
 )
 from circuitgraph.views import logic_view
 from tests.subjects import full_adder, random_aig, random_circuit
@@ -39,10 +42,28 @@ def test_every_attribute_batches_and_comes_back() -> None:
         "edge_index": batch.ptr,
         "unit": torch.cumsum(torch.cat([torch.zeros(1, dtype=torch.int64), batch.num_units]), 0),
     }
-    assert set(offsets) == set(INDEXES)
+    assert set(offsets) | {"twin"} == set(INDEXES)
     second = graphs()[1]
     at = slice(graphs()[0].num_edges, graphs()[0].num_edges + second.num_edges)
     assert torch.equal(batch.edge_index[:, at], second.edge_index + offsets["edge_index"][1])
+
+
+def test_pairs_stay_together_and_twins_point_at_both_ends() -> None:
+    one, two, alone = graphs()[0], graphs()[1], graphs()[2]
+    twin = np.array([[1, 3], [2, 0]])
+    pair = with_twins(one, two, twin, np.array([0, 1]), np.array([[5], [6]], np.int64))
+    batch = collate([without_twins(alone, 1), *pair, *pair])
+    first = alone.num_nodes
+    second = first + one.num_nodes
+    shift = one.num_nodes + two.num_nodes
+    left, right = (twin[0] + first).tolist(), (twin[1] + second).tolist()
+    assert batch.twin[0].tolist() == [*left, *(row + shift for row in left)]
+    assert batch.twin[1].tolist() == [*right, *(row + shift for row in right)]
+    assert batch.twin_inverted.tolist() == [0, 1, 0, 1]
+    assert torch.equal(batch.node_kind[batch.twin[1][:2]], two.node_kind[torch.from_numpy(twin[1])])
+    loader = EpochLoader([pair, pair, pair], one.num_nodes + two.num_nodes + 1, 0)
+    assert [int(made.graph_id.numel()) for made in loader] == [2, 2, 2]
+    assert not hasattr(one, "twin"), "the given graphs are not touched"
 
 
 def test_nodes_stay_graph_contiguous_and_the_sweep_covers_the_batch() -> None:

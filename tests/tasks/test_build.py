@@ -264,3 +264,20 @@ def test_the_built_corpus_trains_like_any_other(workplace: Path, capsys: pytest.
     assert [dataset[row].num_nodes > 0 for row in range(3)] == [True] * 3
     for row in rows(workplace / "out" / "MANIFEST.csv"):
         assert hash_file(workplace / "out" / row["file"]) == row["sha256"]
+
+
+def test_a_built_corpus_is_verified_and_holds_no_pickle(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, f"{BUILD} --liberty small.lib")
+    code, out, _ = run(capsys, "data verify --data out")
+    assert code == 0
+    assert "files are as the MANIFEST says" in out
+    for path in Path("out").rglob("*"):
+        assert path.suffix not in {".pkl", ".pickle", ".pt", ".ckpt"}
+        assert not path.is_file() or path.read_bytes()[:2] not in {b"\x80\x04", b"\x80\x05"}, path
+    victim = next(path for path in Path("out/circuits").iterdir())
+    victim.write_bytes(victim.read_bytes() + b"\n")
+    code, _, err = run(capsys, "data verify --data out")
+    assert code == 1
+    assert f"{victim.name}: differs from the MANIFEST" in err
+    victim.unlink()
+    assert "is missing" in run(capsys, "data verify --data out")[2]
