@@ -1,4 +1,4 @@
-"""Elmore delays of RC networks: the compiled kernel; :mod:`circuitgraph.analysis.wires` imports it when needed.
+"""Elmore delays and driving-point moments of RC networks: compiled kernels, imported when they are needed.
 
 Each network is turned into a tree by shortest resistance from its driver (Dijkstra); on a tree that is the only
 tree. Capacitance of every reached node counts, resistors that close a loop are dropped and counted.
@@ -17,21 +17,23 @@ from circuitgraph.kernels import compiled
 
 @compiled(
     "UniTuple(int64, 2)(int64[::1], int64[::1], int32[:, ::1], float64[::1], float64[:, ::1], int64[::1],"
-    " float64[:, ::1])"
+    " float64[:, ::1], float64[:, :, ::1])"
 )
-def _kernel_elmore(node_start, resistor_start, ends, resistance, capacitance, driver, delay):  # type: ignore[no-untyped-def]
-    """Elmore delay of every node from its network's driver, seconds, into *delay* [K, 2].
+def _kernel_moments(node_start, resistor_start, ends, resistance, capacitance, driver, delay, moments):  # type: ignore[no-untyped-def]
+    """Elmore delay of every node and the moments of each network's admittance, for c sets of capacitances.
 
     Args:
-        node_start, resistor_start: int64 [M + 1].
-        ends, resistance: int32 [R, 2] rows of nodes; ohms. A resistor to another network is dropped.
-        capacitance: float64 [K, 2], farads at each node, rise and fall.
-        driver: int64 [M], row of the driver's node, -1 where there is none (its network is left out).
-        delay: float64 [K, 2], filled for reached nodes.
+        node_start, resistor_start, ends, resistance, driver: as in :func:`_kernel_elmore`.
+        capacitance: float64 [K, c], farads at each node.
+        delay: float64 [K, c], filled for reached nodes.
+        moments: float64 [M, c, 3], filled where a network has a driver; of length 0 they are left out. The admittance
+            at the driver is m0 s - m1 s^2 + m2 s^3: sum of C (farads), of C T (T Elmore delay), and of C times the
+            delay that the C T below each resistor give.
 
     Returns:
         Number of resistors dropped, and of nodes not reached.
     """
+    columns = capacitance.shape[1]
     nets = len(node_start) - 1
     most_nodes = 0
     most_edges = 0
@@ -45,7 +47,8 @@ def _kernel_elmore(node_start, resistor_start, ends, resistance, capacitance, dr
     distance = np.zeros(most_nodes + 1, np.float64)
     done = np.zeros(most_nodes + 1, np.bool_)
     order = np.zeros(most_nodes + 1, np.int64)
-    below = np.zeros((most_nodes + 1, 2), np.float64)
+    below = np.zeros((most_nodes + 1, columns), np.float64)
+    second = np.zeros(most_nodes + 1, np.float64)
     heap_node = np.zeros(2 * most_edges + most_nodes + 2, np.int64)
     heap_key = np.zeros(2 * most_edges + most_nodes + 2, np.float64)
     dropped = 0
@@ -87,8 +90,8 @@ def _kernel_elmore(node_start, resistor_start, ends, resistance, capacitance, dr
             distance[node] = np.inf
             parent[node] = -1
             from_parent[node] = 0.0
-            below[node, 0] = capacitance[base + node, 0]
-            below[node, 1] = capacitance[base + node, 1]
+            for column in range(columns):
+                below[node, column] = capacitance[base + node, column]
         distance[root] = 0.0
         heap_node[0] = root
         heap_key[0] = 0.0
@@ -141,13 +144,53 @@ def _kernel_elmore(node_start, resistor_start, ends, resistance, capacitance, dr
         unreached += count - settled
         for place in range(settled - 1, 0, -1):
             node = order[place]
-            below[parent[node], 0] += below[node, 0]
-            below[parent[node], 1] += below[node, 1]
-        delay[base + root, 0] = 0.0
-        delay[base + root, 1] = 0.0
+            for column in range(columns):
+                below[parent[node], column] += below[node, column]
+        for column in range(columns):
+            delay[base + root, column] = 0.0
         for place in range(1, settled):
             node = order[place]
             up = parent[node]
-            delay[base + node, 0] = delay[base + up, 0] + from_parent[node] * below[node, 0]
-            delay[base + node, 1] = delay[base + up, 1] + from_parent[node] * below[node, 1]
+            for column in range(columns):
+                delay[base + node, column] = delay[base + up, column] + from_parent[node] * below[node, column]
+        if moments.shape[0] == 0:
+            continue
+        for column in range(columns):
+            first_moment = 0.0
+            for place in range(settled):
+                node = order[place]
+                below[node, column] = capacitance[base + node, column] * delay[base + node, column]
+                first_moment += below[node, column]
+                moments[net, column, 0] += capacitance[base + node, column]
+            moments[net, column, 1] = first_moment
+            for place in range(settled - 1, 0, -1):
+                node = order[place]
+                below[parent[node], column] += below[node, column]
+            second[root] = 0.0
+            for place in range(1, settled):
+                node = order[place]
+                second[node] = second[parent[node]] + from_parent[node] * below[node, column]
+                moments[net, column, 2] += capacitance[base + node, column] * second[node]
     return dropped, unreached
+
+
+@compiled(
+    "UniTuple(int64, 2)(int64[::1], int64[::1], int32[:, ::1], float64[::1], float64[:, ::1], int64[::1],"
+    " float64[:, ::1])"
+)
+def _kernel_elmore(node_start, resistor_start, ends, resistance, capacitance, driver, delay):  # type: ignore[no-untyped-def]
+    """Elmore delay of every node from its network's driver, seconds, into *delay* [K, 2].
+
+    Args:
+        node_start, resistor_start: int64 [M + 1].
+        ends, resistance: int32 [R, 2] rows of nodes; ohms. A resistor to another network is dropped.
+        capacitance: float64 [K, 2], farads at each node, rise and fall.
+        driver: int64 [M], row of the driver's node, -1 where there is none (its network is left out).
+        delay: float64 [K, 2], filled for reached nodes.
+
+    Returns:
+        Number of resistors dropped, and of nodes not reached.
+    """
+    return _kernel_moments(
+        node_start, resistor_start, ends, resistance, capacitance, driver, delay, np.zeros((0, 0, 3), np.float64)
+    )

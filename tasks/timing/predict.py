@@ -12,6 +12,7 @@ from typing import Any
 
 from circuitgraph.analysis.sta import Timing, listed_places
 from circuitgraph.analysis.sta_output import summary as analysis_summary
+from circuitgraph.analysis.sta_prepare import place_capacitances
 from circuitgraph.analysis.sta_unconstrained import unconstrained_line
 from circuitgraph.analysis.wires import Wires, spef_wires, zero_wires
 from circuitgraph.checks import check
@@ -140,7 +141,13 @@ def _spef(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
     resolved = read(options.spef, format="spef").resolve(inputs.circuit)
     report = resolved.report
     report.require(Path(options.spef).name)
-    wires = spef_wires(resolved, inputs.circuit, inputs.pin_capacitance)
+    if options.delay_model == "dmp":
+        from circuitgraph.analysis.pi_model import reduced_wires
+
+        pins = place_capacitances(inputs.circuit, inputs.library, inputs.prepared.rows)
+        wires: Wires = reduced_wires(resolved, inputs.circuit, pins)
+    else:
+        wires = spef_wires(resolved, inputs.circuit, inputs.pin_capacitance)
     has_resistance = bool((wires.resistance > 0).any())
     chosen = Chosen(wires, "spef", "elmore" if has_resistance else "lumped_cap", default_wire_load=True)
     chosen.listed = listed_places(resolved, inputs.circuit)

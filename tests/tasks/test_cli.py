@@ -352,14 +352,15 @@ def test_wires_and_delay_model_take_their_defaults_and_can_be_named(
             ((*spef, "--wires", "zero"), "zero", "lumped_cap"),
             ((*spef, "--wires", "fan-out"), "fan-out", "elmore"),
             ((*spef, "--delay-model", "lumped_cap"), "spef", "lumped_cap"),
+            ((*spef, "--delay-model", "dmp"), "spef", "dmp"),
         )
     ):
         found = answer(capsys, *PREDICT, *words, "-o", f"out{number}")
         assert (found["wires"], found["delay_model"]) == (wires, delay_model)
-    tables = [written(workplace / f"out{number}")["pins.csv"] for number in range(6)]
+    tables = [written(workplace / f"out{number}")["pins.csv"] for number in range(7)]
     assert tables[2] == tables[3]
     assert tables[0] == tables[4]
-    assert len({tables[0], tables[1], tables[2], tables[5]}) == 4
+    assert len({tables[0], tables[1], tables[2], tables[5], tables[6]}) == 5
 
 
 def test_a_path_by_hand_without_wires(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:

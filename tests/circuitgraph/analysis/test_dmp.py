@@ -18,9 +18,10 @@ from circuitgraph.analysis.dmp import levels_of
 from circuitgraph.analysis.dmp_kernels import WAVE, _kernel_gate, _kernel_sink
 from circuitgraph.analysis.pi_model import reduced_wires
 from circuitgraph.analysis.sta import Timing, analyse
-from circuitgraph.analysis.sta_output import PIN_COLUMNS, pin_rows
+from circuitgraph.analysis.sta_output import PIN_COLUMNS, pin_rows, summary
 from circuitgraph.analysis.sta_paths import Tracer, worst_paths
 from circuitgraph.analysis.sta_prepare import Prepared, place_capacitances, prepare
+from circuitgraph.analysis.sta_report import report_paths
 from circuitgraph.analysis.wires import FanOutModel, Wires, fan_out_wires, spef_wires, zero_wires
 from circuitgraph.circuit import Circuit
 from circuitgraph.errors import CircuitError
@@ -359,6 +360,9 @@ def test_a_finished_analysis_can_be_analysed_again(shipped: Library) -> None:
     prepared, wires, _, _ = case(shipped, 4, 40)
     timing = analyse(prepared, wires=wires, delay_model="dmp")
     assert timing.prepared.origin is prepared
+    whole, plain = summary(timing), summary(analyse(prepared, wires=wires))
+    assert all(whole[key] == plain[key] for key in ("endpoints", "unconstrained"))
+    assert len(report_paths(timing, 3).splitlines()) > 30
     same(analyse(timing.prepared, wires=wires, delay_model="dmp"), timing)
     same(analyse(timing.prepared, wires=wires), analyse(prepared, wires=wires))
 
