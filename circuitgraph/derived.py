@@ -35,10 +35,12 @@ def derived(corpus: Corpus, entry: Entry, name: str, version: int, make: Callabl
             return _load(path)
         except CircuitError as error:
             corpus.lines.append(f"{error}; it is made again")
+    from safetensors import SafetensorError
+
     found = {key: np.ascontiguousarray(value) for key, value in make().items()}
     try:
         _save(found, path)
-    except (OSError, CircuitError) as error:
+    except (OSError, ValueError, CircuitError, SafetensorError) as error:
         corpus.lines.append(f"{error}; going on without the cache (CIRCUITGRAPH_CACHE names another folder)")
     return found
 

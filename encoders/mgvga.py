@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from circuitgraph.errors import CircuitError
 from circuitgraph.partition import Blocks
 from circuitgraph.pyg import CircuitData, graph_of, num_graphs_of
 from circuitgraph.views.view import kind_number
@@ -37,6 +38,8 @@ class Typed:
 
 def typed(data: CircuitData) -> Typed:
     """The typed graph: latch outputs count as inputs, every other cell as AND; inverters are not shared."""
+    if Schema.of(data).view != "logic":
+        raise CircuitError("mgvga", f"view {Schema.of(data).view!r}", "has no AND nodes", "use view = 'logic'")
     kind = torch.full((data.num_nodes,), AND, dtype=torch.int64, device=data.x.device)
     kind[data.node_kind == kind_number("output")] = OUTPUT
     drives = (data.node_kind == kind_number("input")) | (data.node_kind == kind_number("constant"))

@@ -87,6 +87,7 @@ def train(
     lightning = _lightning()
     torch.set_num_threads(settings.threads)
     rank, world = processes()
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", world)) if world > 1 else 1
     loader = EpochLoader(graphs, settings.max_nodes, seed, rank, world)
     steps = sum(len(loader.batches(epoch)) for epoch in range(settings.epochs))
     with torch.random.fork_rng(devices=[]):
@@ -98,9 +99,9 @@ def train(
     speak = say if rank == 0 else None
     callback = _callback(lightning, loader, memory, (run is not None, on_disk), settings, steps, validate, speak)
     trainer = lightning.Trainer(
-        accelerator="gpu" if torch.cuda.is_available() else "cpu",
-        devices=1 if world == 1 else int(os.environ.get("LOCAL_WORLD_SIZE", world)),
-        num_nodes=1 if world == 1 else world // int(os.environ.get("LOCAL_WORLD_SIZE", world)),
+        accelerator="gpu" if torch.cuda.device_count() >= local else "cpu",
+        devices=local,
+        num_nodes=world // local,
         strategy="auto" if world == 1 else lightning.strategies.DDPStrategy(find_unused_parameters=True),
         max_epochs=settings.epochs,
         logger=False,
@@ -167,7 +168,9 @@ def _module(lightning: Any, encoder: nn.Module, objective: nn.Module, settings: 
             """The loss scaled so that the mean over processes is the mean over the global batch."""
             world = self.trainer.world_size
             names = sorted(self.logged)
-            own = torch.tensor([terms, *(terms * self.logged[name] for name in names)], dtype=torch.float64)
+            own = torch.tensor(
+                [terms, *(terms * self.logged[name] for name in names)], dtype=torch.float64, device=loss.device
+            )
             everybody = self.trainer.strategy.reduce(own, reduce_op="sum")
             total = max(float(everybody[0]), 1.0)
             self.logged = {name: float(value) / total for name, value in zip(names, everybody[1:], strict=True)}

@@ -61,6 +61,11 @@ class Run:
                 )
             write_atomic(kept, recipe)
             state = self.read()
+            begun = state.get("content_hashes")
+            if begun is not None and begun != dict(hashes):
+                raise CircuitError(
+                    str(self.folder), "run folder", "was begun on other circuits", "choose another folder with -o"
+                )
             self.before = float(state.get("seconds", {}).get("wall", 0.0)) if state else 0.0
             if self.status() != "done":
                 self.write("running", {})

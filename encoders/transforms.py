@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from circuitgraph.analysis.levels import sort_levels
+from circuitgraph.errors import CircuitError
 from circuitgraph.pyg import CircuitData, ordering_of
 from circuitgraph.views.view import kind_number
 
@@ -62,6 +63,8 @@ class InverterNodes:
 
     def __call__(self, data: CircuitData) -> CircuitData:
         """A graph of N + (complemented edges) nodes; the first N are the circuit's own, in their order."""
+        if data.view_name != "logic":
+            raise CircuitError("InverterNodes", f"view {data.view_name!r}", "has no complemented edges", "use 'logic'")
         inverted = data.edge_attr[:, 0] > 0.5
         added, nodes = int(inverted.sum()), int(data.num_nodes)
         own = nodes + torch.arange(added)

@@ -209,7 +209,9 @@ def _predict(commands: Any) -> None:
     timing.add_argument("--spef", metavar="P.spef")
     timing.add_argument("--top", help="top module")
     timing.add_argument("--wires", choices=("spef", "fan-out", "zero"), help="default: spef if given, else fan-out")
-    timing.add_argument("--delay-model", choices=("lumped_cap", "elmore", "dmp"), help="default: elmore where wires have R")
+    timing.add_argument(
+        "--delay-model", choices=("lumped_cap", "elmore", "dmp"), help="default: elmore where wires have R"
+    )
     timing.add_argument("--model", metavar="CHECKPOINT", help="learned wires; without it the answer is analytic")
     timing.add_argument("--black-box", action="store_true", help="keep unknown cell types opaque, without arcs")
     timing.add_argument("--break-loops", action="store_true", help="cut combinational loops")
@@ -239,7 +241,12 @@ def _evaluate(commands: Any) -> None:
     table.add_argument("--also", action="append", metavar="FOLDER", help="a further corpus; may be repeated")
     table.add_argument("--rows", action="append", metavar="NAME", help="only this learned row; may be repeated")
     table.add_argument("--split", action="append", choices=("validation", "test"), help="families asked; default: test")
-    table.add_argument("--steps", type=int, metavar="N", help="optimiser steps of every learned row")
+    table.add_argument(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="about so many optimiser steps of every learned row, whole epochs; default: 400",
+    )
     table.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     command.add_argument("--json", action="store_true")
 

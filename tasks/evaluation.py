@@ -78,6 +78,8 @@ def evaluate_pretraining(options: argparse.Namespace, say: Say) -> dict[str, Any
 
     from tasks.logic.pretraining_table import Budget, pretraining_table
 
+    if options.model:
+        raise CircuitError("--model", "option", "is for the timing table; this one trains its encoders", "leave it out")
     if not options.output:
         raise CircuitError("-o", "option", "says where encoders and scores are kept", "give -o RUN")
     budget = Budget() if options.steps is None else replace(Budget(), steps=options.steps)

@@ -104,10 +104,13 @@ def encoder_accuracy(encoder: Any, objective: MaskedGates, graphs: Sequence[Circ
     encoder.eval()
     objective.eval()
     found = []
+    device = objective.token.device
     with torch.no_grad():
         for graph in graphs:
             for mask in masks_of(objective, graph):
-                answer = objective.predict(encoder, graph, mask)
+                answer = objective.predict(
+                    encoder, graph.clone().to(device) if device.type != "cpu" else graph, mask.to(device)
+                )
                 if answer is not None:
                     found.append(float((answer[0].argmax(1) == answer[2]["kind"]).float().mean()))
     return float(np.mean(found)) if found else float("nan")

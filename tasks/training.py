@@ -13,6 +13,8 @@ from circuitgraph.files import hash_bytes
 from tasks.recipe import FinetuneRecipe, PretrainRecipe, place_of, read_recipe, recipe_text
 
 Say = Callable[[str], None]
+CONTRASTED = 16
+"""Graphs or pairs that are contrasted with each other when a loss is measured."""
 
 
 def pretrain(path: str, output: str, overrides: dict[str, Any], say: Say) -> dict[str, Any]:
@@ -100,7 +102,10 @@ def run_pretraining(recipe: PretrainRecipe, output: str | Path, say: Say) -> dic
 
 
 def mean_loss(encoder: Any, objective: Any, items: Sequence[Any]) -> dict[str, float]:
-    """Loss and metrics of an objective over graphs or pairs, mean over them; the same draws every time."""
+    """Loss and metrics of an objective over graphs or pairs, mean over them; the same draws every time.
+
+    What is contrasted within a batch is given batches of 16, in the order of the corpus.
+    """
     import torch
 
     from circuitgraph.draws import Draws
@@ -110,9 +115,12 @@ def mean_loss(encoder: Any, objective: Any, items: Sequence[Any]) -> dict[str, f
     encoder.eval()
     total: Counter[str] = Counter()
     count = 0
+    size = CONTRASTED if objective.scope == "batch" else 1
+    device = next((parameter.device for parameter in encoder.parameters()), torch.device("cpu"))
     with torch.no_grad():
-        for item in items:
-            batch = collate(list(item) if isinstance(item, tuple) else [item])
+        for start in range(0, len(items), size):
+            parts = [item if isinstance(item, tuple) else (item,) for item in items[start : start + size]]
+            batch = collate([graph for part in parts for graph in part]).to(device)
             loss, metrics = objective.loss(encoder, batch, Draws(EVALUATION_SEED))
             if metrics.pop("graphs", 1.0):
                 total.update({"loss": float(loss), **metrics})
@@ -181,7 +189,8 @@ def corpus_graphs(part: Any, say: Say, needs: Sequence[str] = ()) -> tuple[dict[
     for line in [*corpus.lines, *(f"{name.replace('.', ' ')}: {count:,} in all" for name, count in failed.items())]:
         say(line)
     if not graphs["train"]:
-        rule = f"has no training circuits of kinds {', '.join(part.kinds)}"
+        what = "AIGs that have a rewrite" if "rewrites" in needs else f"circuits of kinds {', '.join(part.kinds)}"
+        rule = f"has no training {what}"
         raise CircuitError(str(corpus.folder), "corpus", rule, "check its MANIFEST.csv")
     hashes["corpus"] = hash_bytes(json.dumps(hashes, sort_keys=True).encode())
     return graphs, hashes

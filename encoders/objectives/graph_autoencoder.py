@@ -54,6 +54,7 @@ class GraphAutoencoder(nn.Module):
         """Make the decoder for the encoder's view."""
         schema: Schema = encoder.schema  # type: ignore[assignment]
         columns = schema.edge_features + 2 * len(schema.ordering)
+        self.convolutions = nn.ModuleList()
         for layer in range(self.layers):
             self.convolutions.append(_GatedConvolution(self.latent + (HIDDEN if layer else 0), columns))
         self.out = nn.Linear(HIDDEN, schema.features + len(node_kinds()))

@@ -14,7 +14,7 @@ from circuitgraph.draws import Draws
 from circuitgraph.errors import CircuitError
 from circuitgraph.pyg import CircuitData, num_graphs_of
 from encoders.mgvga import Convolution, MGVGAEncoder, Typed, initialise, typed
-from encoders.objectives.masking import mean_by_graph, nothing
+from encoders.objectives.masking import masked_rows, mean_by_graph, nothing
 
 RATE = 0.3
 DEGREE_WEIGHT = 0.1
@@ -105,8 +105,10 @@ class MaskedGateModelling(nn.Module):
             masked: bool [U]; nodes of these cells are masked.
         """
         graph = typed(data)
-        rows = torch.zeros(len(graph.kind), dtype=torch.bool)
-        rows[: data.num_nodes] = data.maskable & masked.index_select(0, data.unit.clamp(max=len(masked) - 1))
+        rows = torch.zeros(len(graph.kind), dtype=torch.bool, device=graph.kind.device)
+        own = masked_rows(data, masked)
+        if own is not None:
+            rows[: data.num_nodes] = own
         return (self._decode(encoder, data, graph, rows)[0],)
 
     def _choose(self, graph: Typed, batch: CircuitData, draws: Draws) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from circuitgraph.draws import Draws
 from circuitgraph.errors import CircuitError
 from circuitgraph.pyg import CircuitData
+from encoders.objectives.gathering import reweighed
 from encoders.objectives.masked_function import MaskedFunction
 from encoders.objectives.rewritten_views import RewrittenViews
 
@@ -67,8 +68,10 @@ class RewrittenAndMasked(nn.Module):
         """Sum of both; metrics of both, the twins' accuracy as ``twins``."""
         one, own = self.contrast.loss(encoder, batch, draws)
         two, other = self.masked.loss(encoder, batch, draws)
-        metrics = {"contrast": own["contrast"], "twins": own["accuracy"]} | other  # weighed by the second's graphs
-        return one + self.weight * two, metrics
+        is_idle = bool(batch.__dict__.get("is_idle", False))
+        share = reweighed(own["graphs"], other["graphs"], is_idle)  # a process is weighed by the second's graphs
+        metrics = {"contrast": share * own["contrast"], "twins": share * own["accuracy"]} | other
+        return share * one + self.weight * two, metrics
 
     def predict(self, encoder: nn.Module, data: CircuitData, masked: Tensor) -> Any:
         """What :class:`MaskedFunction` predicts."""

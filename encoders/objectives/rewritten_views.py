@@ -187,10 +187,12 @@ class RewrittenViews(nn.Module):
         self, encoder: nn.Module, batch: CircuitData, names: tuple[str, ...]
     ) -> tuple[Tensor, dict[str, float]]:
         online = self.graph(encoder(batch).graphs)
+        if batch.__dict__.get("is_idle", False):
+            online = online[:0]  # another process holds these circuits: twice in the contrast they are false negatives
         followed = online
         if self.target is not None:
             with torch.no_grad():
-                followed = self.graph(self.target.copy(batch).graphs)
+                followed = self.graph(self.target.copy(batch).graphs)[: len(online)]
         terms = []
         for first, second in ((online[0::2], followed[1::2]), (followed[0::2], online[1::2])):
             one, two = gathered(F.normalize(first, dim=1)), gathered(F.normalize(second, dim=1))

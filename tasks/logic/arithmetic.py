@@ -41,11 +41,16 @@ def answers(corpus: Corpus, entry: Entry, view: View) -> dict[str, Array]:
 
 
 def arithmetic_rows(
-    subjects: Sequence[tuple[Subject, View, dict[str, Array]]],
+    subjects: Sequence[tuple[Subject, View, dict[str, Array]]], middle: float
 ) -> list[tuple[str, str, dict[str, float]]]:
-    """(row, probe, score by family) of everything that is computed instead of learned."""
+    """(row, probe, score by family) of everything that is computed instead of learned.
+
+    Args:
+        subjects: what is asked, with views and :func:`answers`.
+        middle: median of the training labels of probability, over which skill is counted.
+    """
     found = [
-        (f"{name} probability", "probability", _by_family(subjects, "probability", _skill(name)))
+        (f"{name} probability", "probability", _by_family(subjects, "probability", _skill(name, middle)))
         for name in ("cop", "sketch")
     ]
     ways = (("sketch distance", sketch_distance), ("1,024 patterns", pattern_distance))
@@ -63,13 +68,13 @@ def _by_family(subjects: Sequence[Any], probe: str, measure: Any) -> dict[str, f
     return found
 
 
-def _skill(name: str) -> Any:
+def _skill(name: str, middle: float) -> Any:
     def measure(own: Sequence[Any]) -> float:
         label = np.concatenate([subject.questions["probability"].label for subject, _, _ in own])
         guess = np.concatenate(
             [arrays[name][view.net[subject.questions["probability"].nodes]] for subject, view, arrays in own]
         )
-        error = np.mean(np.abs(label - np.median(label)))
+        error = np.mean(np.abs(label - middle))
         return float(1 - np.mean(np.abs(guess - label)) / error) if error > 0 else float("nan")
 
     return measure

@@ -1,6 +1,7 @@
 """``circuitgraph evaluate pretraining``: what each objective's frozen encoder knows beside an untrained one.
 
-Every (row, seed) is a job of its own; its scores are kept in the output folder, so the table is resumed at will.
+Every (row, seed) is a job of its own; its scores are kept in the output folder, so the table is resumed at will. The
+folder remembers what it was made of: another corpus, split or budget is refused instead of answered with old scores.
 """
 
 from __future__ import annotations
@@ -8,16 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from circuitgraph.corpus import Corpus, Entry
+from circuitgraph.corpus import MANIFEST, Corpus, Entry
 from circuitgraph.errors import CircuitError
-from circuitgraph.files import write_atomic
+from circuitgraph.files import folder_lock, hash_bytes, read_bytes, write_atomic
 from tasks.logic.probes import FRACTIONS, PROBES, Subject, family_scores, scores
 
 Say = Callable[[str], None]
@@ -25,6 +27,10 @@ Scores = dict[str, dict[str, dict[str, float]]]
 """Probe -> share of the labels -> family -> score."""
 
 MASK_SEED = 20_013
+ABOUT = "table.json"
+"""In the output folder: what its scores were made of."""
+LEAST_FAMILIES = 5
+"""Families that a star needs: four lie above zero by chance once in sixteen, and a single one has no interval."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Spec:
     encoder: str = "polarity"
 
 
-UNTRAINED = "untrained"
+UNTRAINED, UNTRAINED_MGVGA = "untrained", "MGVGA, untrained"
 SPECS = (
     Spec(UNTRAINED),
     Spec("masked gates", "masked_gates"),
@@ -57,7 +63,7 @@ SPECS = (
     Spec("rewritten views", "rewritten_views"),
     Spec("rewritten views, circuits", "rewritten_views", {"contrast": "circuits"}),
     Spec("rewritten views + masked function", "rewritten_and_masked"),
-    Spec("MGVGA, untrained", encoder="mgvga"),
+    Spec(UNTRAINED_MGVGA, encoder="mgvga"),
     Spec("MGVGA", "mgvga", encoder="mgvga"),
 )
 """Learned rows, and untrained encoders of the same shapes."""
@@ -127,6 +133,23 @@ def choose_circuits(corpora: Sequence[Corpus], splits: Sequence[str], budget: Bu
         sizes = f"{budget.smallest:,} to {budget.largest:,} nodes"
         say(f"{'/'.join(splits)}: {outside:,} circuits are outside {sizes}, {failed:,} could not be read")
     return found
+
+
+def refuse_two_splits(corpora: Sequence[Corpus]) -> None:
+    """Refuse corpora of which one trains on what another one asks.
+
+    Raises:
+        CircuitError: a family is in different splits of two corpora.
+    """
+    first: dict[str, tuple[str, Corpus]] = {}
+    for corpus in corpora:
+        for entry in corpus.entries(kinds=("placed", "netlist", "aig")):
+            if entry.family and entry.split:
+                split, home = first.setdefault(entry.family, (entry.split, corpus))
+                if split != entry.split:
+                    rule = f"is in {entry.split}, and in {split} of {home.folder}"
+                    way_out = "build one corpus of both: circuitgraph build FOLDER FOLDER -o CORPUS"
+                    raise CircuitError(str(corpus.folder), f"family {entry.family!r}", rule, way_out)
 
 
 def subjects_of(chosen: Sequence[Chosen]) -> list[Subject]:
@@ -203,6 +226,9 @@ def trained_row(chosen: Sequence[Chosen], spec: Spec, budget: Budget, seed: int,
         if objective.needs not in _Worker.items:
             _Worker.items[objective.needs] = training_items(chosen, objective.needs)
         items = _Worker.items[objective.needs]
+        if not items:
+            rule = "is empty: no AIG of the training families has a rewrite"
+            raise CircuitError(f"row {spec.name!r}", "training set", rule, "add AIGs, or name other rows with --rows")
         batches = len(EpochLoader(items, budget.max_nodes, seed).batches(0))
         settings = Settings(
             epochs=max(1, round(budget.steps / batches)),
@@ -214,7 +240,7 @@ def trained_row(chosen: Sequence[Chosen], spec: Spec, budget: Budget, seed: int,
         with run.open(f"{spec} {budget}\n", seed, {}, 1):
             train(encoder, objective, items, settings, seed, run)
             run.write("done", {})
-        token = getattr(objective, "token", None)
+        token = objective.token if objective.mask_at == "stem" and hasattr(objective, "token") else None
     save_encoder(folder / "encoders" / f"{_word(spec.name)}-{seed}", encoder, spec.encoder)
     return EncoderRow(spec.name, encoder, token)
 
@@ -254,6 +280,7 @@ def _start(folders: tuple[str, ...], splits: tuple[str, ...], budget: Budget, sa
     torch.set_num_threads(1)
     speak = say or (lambda line: None)
     corpora = [Corpus(folder) for folder in folders]
+    refuse_two_splits(corpora)
     chosen = choose_circuits(corpora, ("train",), budget, speak)
     train = subjects_of(chosen)
     test = subjects_of(choose_circuits(corpora, splits, budget, speak))
@@ -302,12 +329,50 @@ def pretraining_table(
 
     Args:
         folders: corpora; a circuit that stands in several is taken once.
-        only: names of learned rows; empty = all.
+        only: names of learned rows, to which the untrained ones of the same shapes are added; empty = all.
+
+    Raises:
+        CircuitError: a row is unknown, a number too small, the folder in use or made of something else, a corpus
+            without training or test circuits, or two that put a family into different splits.
     """
     known = [spec.name for spec in SPECS]
     for name in only:
         if name not in known:
             raise CircuitError("--rows", repr(name), "is unknown", f"rows are {', '.join(known)}")
+    for option, value in (("--jobs", jobs), ("--steps", budget.steps)):
+        if value < 1:
+            raise CircuitError(option, str(value), "must be at least 1", "give a whole number from 1")
+    with folder_lock(output):
+        _hold_to(output, folders, splits, budget)
+        return _table(folders, output, seeds, jobs, budget, splits, {base_of(name) for name in only} | set(only), say)
+
+
+def _hold_to(output: Path, folders: Sequence[Path], splits: Sequence[str], budget: Budget) -> None:
+    """Note what the folder's scores are made of, or refuse what differs.
+
+    Raises:
+        CircuitError: it holds scores of other corpora, splits or budgets, or a folder is no corpus.
+    """
+    corpora = [hash_bytes(read_bytes(Corpus(folder, cache="").folder / MANIFEST)) for folder in folders]
+    text = json.dumps({"corpora": corpora, "splits": list(splits), "budget": asdict(budget)}, indent=1) + "\n"
+    kept = output / ABOUT
+    begun = any((output / place).is_dir() for place in ("runs", "scores"))
+    if begun and kept.is_file() and kept.read_text() != text:
+        rule = "holds scores of other corpora, splits or steps"
+        raise CircuitError(str(output), "run folder", rule, "choose another folder with -o")
+    write_atomic(kept, text)
+
+
+def _table(
+    folders: Sequence[Path],
+    output: Path,
+    seeds: int,
+    jobs: int,
+    budget: Budget,
+    splits: Sequence[str],
+    only: set[str],
+    say: Say,
+) -> dict[str, Any]:
     places = tuple(str(folder) for folder in folders)
     say("circuits and labels: computed once, then read from the cache")
     _start(places, tuple(splits), budget, say)
@@ -343,22 +408,26 @@ def pretraining_table(
                 text = json.dumps({"row": name, "seed": seed, "scores": own})
                 write_atomic(_score_path(output, *futures[future]), text + "\n")
                 say(f"{number} of {len(waiting)}: {name}, seed {seed}")
+        except BrokenProcessPool:
+            way_out = "give the same command again, with fewer --jobs"
+            raise CircuitError("--jobs", "a worker process", "died (out of memory?)", way_out) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # what is through is on disk
             raise
-    return summary(found, arithmetic(test), splits)
+    return summary(found, arithmetic(train, test), splits)
 
 
 def _score_path(output: Path, kind: str, row: int, seed: int) -> Path:
     return output / "scores" / f"{kind}-{_word(SPECS[row].name) if kind == 'learned' else row}-{seed}.json"
 
 
-def arithmetic(test: Sequence[Subject]) -> list[tuple[str, str, dict[str, float]]]:
-    """Rows of what is computed."""
+def arithmetic(train: Sequence[Subject], test: Sequence[Subject]) -> list[tuple[str, str, dict[str, float]]]:
+    """Rows of what is computed; like the probes' their skill is over the median of the training labels."""
     from tasks.logic.arithmetic import arithmetic_rows
 
     own = [(s, s.parts["view"], s.parts["arithmetic"]) for s in test if "arithmetic" in s.parts]
-    return arithmetic_rows(own)
+    labels = [s.questions["probability"].label for s in train if "probability" in s.questions]
+    return arithmetic_rows(own, float(np.median(np.concatenate(labels))) if labels else 0.5)
 
 
 def summary(
@@ -380,7 +449,7 @@ def summary(
             for probe in probes:
                 families = by_family(found, name, probe, share)
                 row[probe] = float(np.mean(list(families.values()))) if families else None
-                base = "MGVGA, untrained" if name.startswith("MGVGA") else UNTRAINED
+                base = base_of(name)
                 if families and name != base and is_learned(name):
                     gains.append(gain(name, probe, share, families, by_family(found, base, probe, share)))
             rows.append(row)
@@ -404,6 +473,11 @@ def summary(
         "gains": gains,
         "text": text + "\n\n" + gain_text(gains),
     }
+
+
+def base_of(name: str) -> str:
+    """The row of the untrained encoder of the same shape."""
+    return UNTRAINED_MGVGA if name.startswith("MGVGA") else UNTRAINED
 
 
 def is_learned(name: str) -> bool:
@@ -439,7 +513,7 @@ def gain(name: str, probe: str, share: str, own: Mapping[str, float], base: Mapp
 
 
 def gain_text(gains: Sequence[Mapping[str, Any]]) -> str:
-    """Gains at 1 % of the labels as a table; a star where the interval lies above zero."""
+    """Gains at 1 % of the labels as a table; a star where the interval of enough families lies above zero."""
     from tasks.table import text_table
 
     least = str(FRACTIONS[0])
@@ -449,8 +523,10 @@ def gain_text(gains: Sequence[Mapping[str, Any]]) -> str:
         if each["labels"] != least or each["gain"] is None:
             continue
         row = rows.setdefault(str(each["row"]), {"row": each["row"]} | dict.fromkeys(probes, ""))
-        star = "*" if each["low"] > 0 else ""
+        star = "*" if each["low"] > 0 and each["families"] >= LEAST_FAMILIES else ""
         row[str(each["probe"])] = f"{each['gain']:+.3f} [{each['low']:+.3f}, {each['high']:+.3f}]{star}"
     return text_table(
-        list(rows.values()), "Gain over the untrained encoder at 1 % of the labels, 95 % interval over families"
+        list(rows.values()),
+        "Gain over the untrained encoder at 1 % of the labels, 95 % interval over families; "
+        f"*: above zero, of {LEAST_FAMILIES} families or more",
     )

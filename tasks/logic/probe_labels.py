@@ -1,4 +1,4 @@
-"""What frozen embeddings are asked: labels that are computed or proved exactly, never taken from names.
+"""What frozen embeddings are asked: labels that are computed or proved, never taken from names.
 
 | probe | asked of | label | source of the label |
 |---|---|---|---|
@@ -39,8 +39,8 @@ MOST_PAIRS = 60
 """Proven pairs a circuit."""
 MOST_ROWS = 300
 """Nodes a circuit that a probe is asked of; drawn, the same ones for every row of a table."""
-PROVE_LIMIT = 20.0
-"""Seconds a circuit for proofs."""
+PROVE_LIMIT = 120.0
+"""Seconds a circuit for proofs; a thousand conflicts a pair end nearly all of them long before."""
 LABELS_VERSION = 1
 
 

@@ -67,7 +67,8 @@ class Probe:
     | field | meaning |
     |---|---|
     | name | also the key of its questions |
-    | kind | "class" (accuracy), "value" (skill: 1 - error / error of the training median), "rank" (average precision) |
+    | kind | "class" (accuracy), "value" (skill: 1 - error / error of the training median), "rank" (average precision), |
+    | | "roots" (mean average precision over the kinds of roots) |
     | hides | whether embeddings are taken with cells masked |
     """
 

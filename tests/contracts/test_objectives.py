@@ -239,7 +239,7 @@ class _Constant(nn.Module):
         return Embedding(torch.ones(data.num_nodes, self.width), torch.ones(graphs, self.width))
 
 
-@pytest.mark.parametrize("name", ["masked_gates", "masked_function", "context_autoencoder"])
+@pytest.mark.parametrize("name", ["masked_gates", "masked_function", "context_autoencoder", "rewritten_and_masked"])
 def test_a_planted_leak_of_the_masked_part_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from encoders.objectives import masking
 
@@ -271,6 +271,30 @@ def test_a_planted_leak_of_the_contrast_is_caught(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(RewrittenViews, "project", leaking)
     with pytest.raises(AssertionError):
         answer_does_not_leak("rewritten_views", {})
+
+
+def test_a_process_without_a_share_adds_nothing_to_the_contrast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It computes a circuit of another process along; gathered twice, that circuit would be its own negative."""
+    from encoders.objectives import rewritten_views
+
+    encoder, objective = pair("rewritten_views", {"contrast": "circuits"})
+    chosen = items("rewritten_views", {"contrast": "circuits"})
+    whole = objective.loss(encoder, batch_of(chosen), Draws(0))[0]
+    parts: list[torch.Tensor] = []
+    monkeypatch.setattr(rewritten_views, "gathered", lambda rows: parts.append(rows) or rows)
+    objective.loss(encoder, batch_of(chosen), Draws(0))
+    others = iter(list(parts))
+    monkeypatch.setattr(rewritten_views, "gathered", lambda rows: torch.cat([next(others), rows]))
+    idle = batch_of(chosen[:1])
+    idle.__dict__["is_idle"] = True
+    torch.testing.assert_close(objective.loss(encoder, idle, Draws(0))[0], whole)
+
+
+def test_binding_again_makes_the_decoder_anew() -> None:
+    encoder, objective = pair("graph_autoencoder", {})
+    before = len(list(objective.parameters()))
+    objective.bind(encoder)
+    assert len(list(objective.parameters())) == before
 
 
 def test_negatives_that_compute_the_same_do_not_count() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,20 @@ import pytest
 
 from circuitgraph.corpus import Corpus
 from circuitgraph.errors import CircuitError
-from circuitgraph.files import write_atomic
+from circuitgraph.files import folder_lock, write_atomic
 from tasks.logic import pretraining_table as table
-from tasks.logic.pretraining_table import Budget, by_family, choose_circuits, gain, pretraining_table, training_items
+from tasks.logic.pretraining_table import (
+    ABOUT,
+    LEAST_FAMILIES,
+    Budget,
+    by_family,
+    choose_circuits,
+    gain,
+    gain_text,
+    pretraining_table,
+    refuse_two_splits,
+    training_items,
+)
 
 DATA = Path(__file__).resolve().parents[3] / "data"
 TAKEN = ("add_ripple_16", "crc_serial", "uart_tx", "hamming_encode_32", "gray_counter_16", "traffic_8", "pattern_11")
@@ -51,7 +63,7 @@ def test_the_table_is_made_resumed_and_reads_like_one(
     first = pretraining_table([folder], tmp_path / "run", 1, 1, SMALL, ("validation", "test"), rows, told.append)
     assert any(line.startswith("1 of 6") for line in told)
     names = [row["row"] for row in first["rows"]["1.0"]]
-    assert names[:3] == ["random vectors", "own features", "degrees"] or set(names) >= {*rows, "random vectors"}
+    assert set(names) >= {*rows, "random vectors", "own features", "degrees"}
     assert "sketch probability" in names
     by_name = {row["row"]: row for row in first["rows"]["1.0"]}
     for probe in ("masked kind", "masked function", "level", "probability"):
@@ -64,6 +76,8 @@ def test_the_table_is_made_resumed_and_reads_like_one(
     again = pretraining_table([folder], tmp_path / "run", 1, 1, SMALL, ("validation", "test"), rows, told.append)
     assert not any(" of " in line and ", seed" in line for line in told), "nothing is trained again"
     assert again["rows"] == first["rows"]
+    with pytest.raises(CircuitError, match="holds scores of other corpora, splits or steps"):
+        pretraining_table([folder], tmp_path / "run", 1, 1, replace(SMALL, steps=3), ("test",), rows, told.append)
 
 
 def test_training_circuits_are_of_training_families_and_capped(folder: Path, tmp_path: Path) -> None:
@@ -99,3 +113,35 @@ def test_scores_are_means_over_seeds_by_family() -> None:
 def test_an_unknown_row_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(CircuitError, match="'masked gtes': is unknown"):
         pretraining_table([folder], tmp_path, 1, 1, SMALL, ("test",), ["masked gtes"], lambda line: None)
+
+
+@pytest.mark.parametrize(("jobs", "steps", "option"), [(0, 2, "--jobs"), (1, 0, "--steps")])
+def test_too_small_a_number_is_refused(jobs: int, steps: int, option: str, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(CircuitError, match=f"{option}: 0: must be at least 1"):
+        pretraining_table([folder], tmp_path, 1, jobs, replace(SMALL, steps=steps), ("test",), [], lambda line: None)
+
+
+def test_two_tables_in_one_folder_are_refused(folder: Path, tmp_path: Path) -> None:
+    with folder_lock(tmp_path), pytest.raises(CircuitError, match="is in use by another process"):
+        pretraining_table([folder], tmp_path, 1, 1, SMALL, ("test",), [], lambda line: None)
+    assert not (tmp_path / ABOUT).exists()
+
+
+def test_a_family_that_one_corpus_trains_on_and_another_asks_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "MANIFEST.csv").write_text(
+        "file,sha256,kind,design,family,split\naigs/a.aig,0,aig,a,crc,train\naigs/b.aig,0,aig,b,own,test\n"
+    )
+    other = Corpus(tmp_path, "")
+    assert dict(Corpus(folder, "").families(("placed", "netlist", "aig")))["crc"] != "train"
+    with pytest.raises(CircuitError, match=r"family 'crc': is in train, and in \w+ of"):
+        refuse_two_splits([Corpus(folder, ""), other])
+    refuse_two_splits([other, other])
+
+
+def test_a_star_needs_families_enough() -> None:
+    def told(families: int) -> str:
+        own = {f"f{row}": 0.6 for row in range(families)}
+        return gain_text([gain("a", "level", "0.01", own, dict.fromkeys(own, 0.5))])
+
+    assert "+0.100]*" not in told(LEAST_FAMILIES - 1)
+    assert "+0.100]*" in told(LEAST_FAMILIES)
