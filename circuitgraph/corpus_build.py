@@ -140,6 +140,8 @@ def build_corpus(
     """
     options = options or BuildOptions()
     folder = Path(output)
+    if any(Path(given).resolve() == folder.resolve() for given in inputs):
+        raise CircuitError(str(output), "output folder", "is one of the inputs", "choose another folder with -o")
     started = time.monotonic()
     with _held(folder, options.shard) as work:
         found = find_sources(inputs, work / "unpacked", folder)

@@ -218,7 +218,7 @@ def test_what_is_odd_is_counted(
             "build in -o small.lib/out",
             "small.lib/out: output folder: cannot be written (not a directory): choose another",
         ),
-        ("build in -o in", "in: output folder: is not empty: choose another folder with -o"),
+        ("build in -o in", "in: output folder: is one of the inputs: choose another folder with -o"),
     ],
 )
 def test_a_wrong_request_is_one_line(
