@@ -77,6 +77,7 @@ def evaluate_pretraining(options: argparse.Namespace, say: Say) -> dict[str, Any
     from dataclasses import replace
 
     from tasks.logic.pretraining_table import Budget, pretraining_table
+    from tasks.report.pretraining_report import write_pretraining_report
 
     if options.model:
         raise CircuitError("--model", "option", "is for the timing table; this one trains its encoders", "leave it out")
@@ -87,7 +88,9 @@ def evaluate_pretraining(options: argparse.Namespace, say: Say) -> dict[str, Any
     folders = [Path(options.data)] if options.data else [shipped_folder()]
     folders += [Path(folder) for folder in options.also or []]
     output = Path(options.output)
-    return pretraining_table(folders, output, options.seeds, options.jobs, budget, splits, options.rows or [], say)
+    answer = pretraining_table(folders, output, options.seeds, options.jobs, budget, splits, options.rows or [], say)
+    page = write_pretraining_report(answer, output / "report.html")
+    return answer | {"report": str(page), "text": f"{answer['text']}\nreport: {page}"}
 
 
 def evaluate_masked_gates(options: argparse.Namespace, say: Say) -> dict[str, Any]:

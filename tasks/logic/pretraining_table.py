@@ -438,7 +438,8 @@ def summary(
     """Means over families, and differences to the untrained encoder of the same shape, with 95 % intervals."""
     from tasks.table import text_table
 
-    names = list(dict.fromkeys(name for name, _ in found))
+    order = [spec.name for spec in SPECS]
+    names = sorted({name for name, _ in found}, key=lambda name: (name in order and order.index(name) + 1, name))
     probes = [probe.name for probe in PROBES] + ["family"]
     tables = {}
     gains: list[dict[str, Any]] = []

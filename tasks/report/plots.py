@@ -128,3 +128,25 @@ def bars(values: Mapping[str, float], y: str, ours: Sequence[str] = ()) -> str:
             continue
         axes.annotate(f" {values[name]:.1f}", (values[name], row), va="center", fontsize=9)
     return _svg(figure)
+
+
+def intervals(rows: Sequence[tuple[str, float, float, float]], label: str) -> str:
+    """Values with their intervals below each other, zero marked; blue where an interval lies above it, red below.
+
+    Args:
+        rows: (name, value, low, high), the first on top.
+        label: of the axis.
+    """
+    if not rows:
+        return ""
+    figure, axes = _figure(height=0.8 + 0.26 * len(rows))
+    for place, (_, value, low, high) in enumerate(rows):
+        colour = COLOURS[0] if low > 0 else COLOURS[1] if high < 0 else COLOURS[4]
+        axes.plot([low, high], [place, place], color=colour, linewidth=2)
+        axes.plot([value], [place], "o", color=colour, markersize=4.5)
+    axes.axvline(0, color="#1c2430", linewidth=0.8)
+    axes.set_yticks(range(len(rows)), [_short(name) for name, *_ in rows])
+    axes.invert_yaxis()
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_xlabel(label)
+    return _svg(figure)

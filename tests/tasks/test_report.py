@@ -209,3 +209,18 @@ def test_the_report_of_a_run(tmp_path: Path) -> None:
         rows = [{"row": HOSTILE, "score %": 10.0, "learned": False}, {"row": "ours", "score %": 20.0, "learned": True}]
         path = write_run_report(run, HOSTILE, rows)
     assert_self_contained(path.read_text())
+
+
+def test_the_pretraining_page_shows_gains_and_scores_and_escapes_names(tmp_path: Path) -> None:
+    from tasks.report.pretraining_report import write_pretraining_report
+
+    gain = {"row": "a <b>", "probe": "level", "labels": "0.01", "gain": 0.1, "low": 0.05, "high": 0.2, "families": 7}
+    none = gain | {"gain": None, "low": None, "high": None, "families": 0, "probe": "roots"}
+    rows = {"0.01": [{"row": "a <b>", "level": 0.5, "roots": None}]}
+    text = write_pretraining_report({"gains": [gain, none], "rows": rows}, tmp_path / "report.html").read_text()
+    assert "level, 7 families" in text
+    assert "roots," not in text
+    assert "a <b>" not in text
+    assert text.count("<svg") == 1
+    empty = write_pretraining_report({"gains": [], "rows": rows}, tmp_path / "report.html").read_text()
+    assert "Scores at 1 % of the labels" in empty
