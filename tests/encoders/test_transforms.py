@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from circuitgraph.errors import CircuitError
 from circuitgraph.pyg import CircuitData, CorpusDataset, collate, to_data
 from circuitgraph.views import logic_view
 from encoders.encoder import Schema, make_encoder
@@ -79,3 +81,12 @@ def test_transforms_work_in_a_data_set() -> None:
     assert isinstance(changed[0], CircuitData)
     assert changed[0].num_nodes > plain[0].num_nodes
     assert repr(InverterNodes()) == "InverterNodes()"
+
+
+def test_what_is_no_logic_view_is_refused() -> None:
+    data = to_data(logic_view(random_aig(1)))
+    data.view_name = "timing"
+    with pytest.raises(CircuitError, match="has no complemented edges"):
+        InverterNodes()(data)
+    with pytest.raises(CircuitError, match="has no AND nodes"):
+        make_encoder("mgvga", Schema.of(data), 0)(data)
