@@ -1,26 +1,32 @@
 """Layout: die, rows, cell places and orientations, pin and port positions; all lengths in metres.
 
 A layout belongs to one :class:`~circuitgraph.circuit.Circuit`: its arrays are parallel to the circuit's cells,
-pins and ports.
+pins and ports. One that a DEF file gave carries its names in a :class:`PlacedDesign` until it is resolved.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from circuitgraph.errors import CircuitError, quoted
+from circuitgraph.errors import CircuitError, Notes, quoted
 
 if TYPE_CHECKING:
     from circuitgraph.circuit import Circuit
+    from circuitgraph.names import NameTable
 
 Floats = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int32]
+ByteArray = npt.NDArray[np.int8]
 
-ORIENTATIONS = ("N", "S", "FN", "FS")  # DEF's names: upright, turned by 180 degrees, mirrored in x, mirrored in y
+ORIENTATIONS = ("N", "S", "FN", "FS", "W", "E", "FW", "FE")
+"""DEF's names: upright, turned by 180 degrees, mirrored in x, mirrored in y; turned by 90 degrees to the left and to
+the right; these two, then mirrored in x."""
 DATABASE_UNITS = 2000  # per micron, in DEF
 
 
@@ -31,8 +37,9 @@ class RoutingLayer:
     Attributes:
         direction: ``horizontal`` or ``vertical``.
         pitch, width: m.
-        resistance: ohm/m of a wire of that width.
-        capacitance: F/m to everything around it, with neighbours at half occupancy.
+        resistance: ohm/m of a wire of that width; NaN where the LEF file states none.
+        capacitance: F/m to everything around it, with neighbours at half occupancy; from LEF its area and both edges,
+            NaN where the file states none.
     """
 
     name: str
@@ -44,12 +51,37 @@ class RoutingLayer:
 
 
 @dataclass(frozen=True)
+class PinShape:
+    """Where a pin of a cell type can be reached.
+
+    Attributes:
+        direction: LEF's word in lower case (``input``, ``output``, ``inout``, ``feedthru``, ``output tristate``).
+        use: LEF's word in lower case (``signal``, ``clock``, ``power``, ``ground``, ``analog``).
+        boxes: layer and x0, y0, x1, y1 of every rectangle of every port, m, in orientation N.
+    """
+
+    direction: str
+    use: str
+    boxes: tuple[tuple[str, float, float, float, float], ...]
+
+
+@dataclass(frozen=True)
 class CellShape:
-    """Size of a cell type and the centre of each pin's shape, from the lower left corner in orientation N; m."""
+    """Size of a cell type and the centre of each pin's shape, from the lower left corner in orientation N; m.
+
+    Attributes:
+        pins: of those that have a shape.
+        kind: LEF's class in lower case, for example ``core spacer``.
+        ports: every pin with its rectangles.
+        obstruction: x0, y0, x1, y1 around all obstructions, or None.
+    """
 
     width: float
     height: float
     pins: Mapping[str, tuple[float, float]]
+    kind: str = ""
+    ports: Mapping[str, PinShape] = field(default_factory=dict)
+    obstruction: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,10 +89,15 @@ class Technology:
     """What placement and routing must know of a process and its cells.
 
     Attributes:
-        site_width, row_height: m; the height is a whole number of widths.
+        site_width, row_height: m; the height is a whole number of widths; of the first core site, NaN without one.
         layers: from the lowest metal up.
-        vias: ohm, between each layer and the next one.
+        vias: ohm, between each layer and the next one; NaN where it is not stated.
         shapes: cell type -> shape.
+        sites: name -> width, height, m.
+        layer_kinds: every layer of the LEF files, those of cuts and masks too -> its type in lower case.
+        via_names: of the fixed vias.
+        units: database units a micron; 0 where not stated.
+        notes: what the reader skipped.
     """
 
     name: str
@@ -69,6 +106,21 @@ class Technology:
     layers: tuple[RoutingLayer, ...]
     vias: tuple[float, ...]
     shapes: Mapping[str, CellShape]
+    sites: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    layer_kinds: Mapping[str, str] = field(default_factory=dict)
+    via_names: tuple[str, ...] = ()
+    units: int = 0
+    notes: Notes = field(default_factory=Notes, compare=False)
+
+    def counts(self) -> dict[str, int]:
+        """Sizes for reports."""
+        return {
+            "layers": len(self.layer_kinds),
+            "vias": len(self.via_names),
+            "sites": len(self.sites),
+            "macros": len(self.shapes),
+            "pins": sum(len(shape.ports) for shape in self.shapes.values()),
+        }
 
     def shapes_of(self, circuit: Circuit) -> tuple[CellShape, ...]:
         """The shape of each of the circuit's types that has cells, in the order of ``circuit.types``.
@@ -89,26 +141,92 @@ class Technology:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of sites; x and y are its lower left corner in metres."""
+    """One row of sites; x and y are its lower left corner in metres.
+
+    Attributes:
+        site: name of its site.
+        step: m from site to site; 0 where not known.
+    """
 
     x: float
     y: float
     sites: int
     orientation: str
+    site: str = "core"
+    step: float = field(default=0.0, compare=False)
 
 
-@dataclass(frozen=True)
+class Placement(enum.IntEnum):
+    """How firmly a cell stands."""
+
+    UNPLACED = 0
+    PLACED = 1
+    FIXED = 2
+    COVER = 3
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedDesign:
+    """What a DEF file says beyond places: names, types and nets of C cells, T ports, N nets and P connected pins.
+
+    | column | type, shape | meaning |
+    |---|---|---|
+    | units | int | database units a micron |
+    | cell_type | int32 [C] | row in ``type_names`` |
+    | cell_status | int8 [C] | :class:`Placement` |
+    | port_direction | tuple [T] | DEF's word in lower case, "" where none is stated |
+    | port_net | int32 [T] | row in ``net_names``, -1 where none |
+    | port_layer | tuple [T] | layer of the first shape, "" where none |
+    | port_box | float64 [T, 4] | x0, y0, x1, y1 of the first shape on the die, m; NaN where none |
+    | pin_cell, pin_name, pin_net | int32 [P] | cell, row in ``pin_names``, net of each pin, by net |
+    | listed | name -> int | records of the other sections, nets with routes, rows and tracks |
+    | stated | name -> int | records that the heads of the sections promise |
+
+    Names are held as the package prints them.
+    """
+
+    name: str
+    version: str
+    divider: str
+    bus: str
+    units: int
+    type_names: tuple[str, ...]
+    cell_names: NameTable
+    cell_type: IntArray
+    cell_status: ByteArray
+    port_names: NameTable
+    port_direction: tuple[str, ...]
+    port_net: IntArray
+    port_layer: tuple[str, ...]
+    port_box: Floats
+    net_names: NameTable
+    pin_names: tuple[str, ...]
+    pin_cell: IntArray
+    pin_name: IntArray
+    pin_net: IntArray
+    listed: Mapping[str, int]
+    stated: Mapping[str, int]
+    notes: Notes
+    place: str
+
+    def counts(self) -> dict[str, int]:
+        """Records of the file, counted: components, pins (of the design) and nets."""
+        return {"components": len(self.cell_names), "pins": len(self.port_names), "nets": len(self.net_names)}
+
+
+@dataclass(frozen=True, eq=False)
 class Layout:
-    """Where everything of one circuit is.
+    """Where everything of one circuit is; equal are layouts with the same places.
 
     Attributes:
         die: x0, y0, x1, y1 in metres.
         rows: from the bottom up.
-        cell_x, cell_y: float64 [C], lower left corner of the placed cell, m.
+        cell_x, cell_y: float64 [C], lower left corner of the placed cell, m; NaN where it has no place.
         cell_orientation: int8 [C], index into :data:`ORIENTATIONS`.
-        cell_width: float64 [C], m.
-        pin_x, pin_y: float64 [P], m.
-        port_x, port_y: float64 [T], m.
+        cell_width: float64 [C], m, in orientation N; NaN without a technology.
+        pin_x, pin_y: float64 [P], m; NaN without a technology.
+        port_x, port_y: float64 [T], m; NaN where it has no place.
+        design: names of what the arrays are parallel to, where a DEF file gave the layout.
     """
 
     die: tuple[float, float, float, float]
@@ -121,19 +239,190 @@ class Layout:
     pin_y: Floats
     port_x: Floats
     port_y: Floats
+    design: PlacedDesign | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Equal places; names do not count."""
+        if not isinstance(other, Layout):
+            return NotImplemented
+        for entry in fields(self):
+            mine, yours = getattr(self, entry.name), getattr(other, entry.name)
+            if entry.name == "design":
+                continue
+            same = np.array_equal(mine, yours, equal_nan=True) if isinstance(mine, np.ndarray) else mine == yours
+            if not same:
+                return False
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def resolve(self, circuit: Circuit, technology: Technology | None = None) -> ResolvedLayout:
+        """The layout parallel to a circuit's cells, pins and ports, and a report of what did not match.
+
+        Names match as printed first, then without escapes. Cells of the file beyond the circuit (fillers, taps) are
+        left out; a cell of the circuit that is not in the file has no place.
+
+        Args:
+            circuit: the netlist of this layout.
+            technology: shapes of the cell types; without it pins have no place.
+
+        Raises:
+            CircuitError: the layout has no names, or a cell type has no shape in the technology.
+        """
+        if self.design is None:
+            raise CircuitError(
+                circuit.name or "circuit", "layout", "has no names to match", "give one that read_def made"
+            )
+        found_cell = _rows_in(self.design.cell_names, circuit.cell_names)
+        found_port = _rows_in(self.design.port_names, circuit.port_names)
+        cell, cells_twice = _inverse(found_cell, circuit.num_cells)
+        port, ports_twice = _inverse(found_port, circuit.num_ports)
+        placed_x, placed_y = _taken(self.cell_x, cell), _taken(self.cell_y, cell)
+        turned = np.where(cell >= 0, self.cell_orientation[np.maximum(cell, 0)] if len(self.cell_x) else 0, 0)
+        turned = turned.astype(np.int8)
+        if technology is None:
+            width = np.full(circuit.num_cells, np.nan)
+            pin_x, pin_y = np.full(circuit.num_pins, np.nan), np.full(circuit.num_pins, np.nan)
+        else:
+            width = pin_offsets(circuit, technology)[2]
+            pin_x, pin_y = place_pins(circuit, technology, placed_x, placed_y, turned)
+        layout = replace(
+            self, cell_x=placed_x, cell_y=placed_y, cell_orientation=turned, cell_width=width, pin_x=pin_x,
+            pin_y=pin_y, port_x=_taken(self.port_x, port), port_y=_taken(self.port_y, port), design=None,
+        )  # fmt: skip
+        from circuitgraph.parasitics import table_texts
+
+        report = LayoutReport(
+            cells=circuit.num_cells,
+            missing=_first_names(circuit.cell_names.texts(), cell),
+            num_missing=int(np.count_nonzero(cell < 0)),
+            unknown=_first_names(table_texts(self.design.cell_names), found_cell),
+            num_unknown=int(np.count_nonzero(found_cell < 0)),
+            ports=circuit.num_ports,
+            missing_ports=_first_names(circuit.port_names.texts(), port),
+            num_missing_ports=int(np.count_nonzero(port < 0)),
+            num_unknown_ports=int(np.count_nonzero(found_port < 0)),
+            num_unplaced=int(np.count_nonzero((cell >= 0) & np.isnan(placed_x))),
+            num_other_type=self._other_types(circuit, cell),
+            num_twice=cells_twice + ports_twice,
+        )
+        return ResolvedLayout(layout, cell, port, report)
+
+    def _other_types(self, circuit: Circuit, cell: IntArray) -> int:
+        """Matched cells whose type in the file is another than the circuit's."""
+        assert self.design is not None
+        row = {name: number for number, name in enumerate(self.design.type_names)}
+        kind = np.array([row.get(one.name, -1) for one in circuit.types], np.int32)
+        known = np.flatnonzero(cell >= 0)
+        return int(np.count_nonzero(kind[circuit.cell_type[known]] != self.design.cell_type[cell[known]]))
 
     @property
     def utilisation(self) -> float:
         """Cell area over row area."""
+        if all(row.step > 0 for row in self.rows):
+            return float(np.nansum(self.cell_width) / max(sum(row.sites * row.step for row in self.rows), 1e-12))
         height = self.rows[0].y if len(self.rows) < 2 else self.rows[1].y - self.rows[0].y
         site = (self.die[2] - self.die[0]) / max(row.sites for row in self.rows)
         return float(self.cell_width.sum() * height / sum(row.sites * site * height for row in self.rows))
 
 
+@dataclass(frozen=True)
+class LayoutReport:
+    """How far a layout and a circuit agree.
+
+    | field | meaning |
+    |---|---|
+    | cells, num_missing, missing | cells of the circuit; those that the layout lacks; first three |
+    | num_unknown, unknown | cells of the layout that are not in the circuit (fillers, taps); first three |
+    | ports, num_missing_ports, missing_ports | the same of the circuit's ports |
+    | num_unknown_ports | ports of the layout that are not in the circuit (power pins) |
+    | num_unplaced | cells of the circuit that the layout names and gives no place |
+    | num_other_type | cells of another type in the layout |
+    | num_twice | names of the layout beyond the first for one cell or port of the circuit |
+    """
+
+    cells: int
+    missing: tuple[str, ...]
+    num_missing: int
+    unknown: tuple[str, ...]
+    num_unknown: int
+    ports: int
+    missing_ports: tuple[str, ...]
+    num_missing_ports: int
+    num_unknown_ports: int
+    num_unplaced: int
+    num_other_type: int
+    num_twice: int
+
+    def require(self, place: str) -> None:
+        """Refuse a layout that gives some cell of the circuit no place.
+
+        Args:
+            place: the layout's file.
+
+        Raises:
+            CircuitError: a cell is missing or has no place.
+        """
+        lost = self.num_missing + self.num_unplaced
+        if lost:
+            names = list(self.missing) + [""] * (self.num_missing - len(self.missing))
+            said = f" (missing: {quoted(names)})" if self.num_missing else ""
+            raise CircuitError(
+                place,
+                "cells",
+                f"{lost:,} of the {self.cells:,} cells of the circuit have no place in it{said}",
+                "give the placement of this netlist",
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class ResolvedLayout:
+    """A layout parallel to a circuit of C cells and T ports.
+
+    | column | type, shape | meaning |
+    |---|---|---|
+    | layout | Layout | places of the circuit's cells, pins and ports |
+    | cell | int32 [C] | row of the file for each cell of the circuit, -1 = none |
+    | port | int32 [T] | likewise for each port |
+    """
+
+    layout: Layout
+    cell: IntArray
+    port: IntArray
+    report: LayoutReport
+
+
+def _rows_in(names: NameTable, table: NameTable) -> IntArray:
+    """Row of each of *names*, which hold printed names, in *table*; -1 where there is none."""
+    from circuitgraph.parasitics import _bulk
+
+    return _bulk(names, table.rows, table.find)
+
+
+def _inverse(found: IntArray, count: int) -> tuple[IntArray, int]:
+    """The first place of each row in *found*, int32 [count], -1 = none; and how many came after a first."""
+    back = np.full(count, -1, np.int32)
+    known = np.flatnonzero(found >= 0)[::-1]
+    back[found[known]] = known
+    return back, int(len(known) - np.count_nonzero(back >= 0))
+
+
+def _taken(values: Floats, rows: IntArray) -> Floats:
+    """Values of rows; NaN for row -1."""
+    return np.concatenate([values, [np.nan]])[rows]
+
+
+def _first_names(texts: list[str], found: IntArray) -> tuple[str, ...]:
+    """The first three names that were not found."""
+    return tuple(texts[row] for row in np.flatnonzero(found < 0)[:3].tolist())
+
+
 def orient(
     orientation: npt.NDArray[np.int8], width: Floats, height: Floats, x: Floats, y: Floats
 ) -> tuple[Floats, Floats]:
-    """Offsets of points of a cell after it was turned, all [M].
+    """Offsets of points of a cell after it was turned, from the lower left corner that it then has, all [M].
+
+    Source: LEF/DEF 5.8 language reference, orientations: N S W E FN FS FW FE are R0 R180 R90 R270 MY MX MX90 MY90.
 
     Args:
         orientation: int8, index into :data:`ORIENTATIONS`.
@@ -146,9 +435,12 @@ def orient(
     >>> orient(np.array([3], np.int8), one * 4, one * 2, one, one * 0.5)
     (array([1.]), array([1.5]))
     """
-    mirrored_x = (orientation == 1) | (orientation == 2)
-    mirrored_y = (orientation == 1) | (orientation == 3)
-    return np.where(mirrored_x, width - x, x), np.where(mirrored_y, height - y, y)
+    turned = orientation >= 4
+    mirrored_x = np.isin(orientation, (1, 2, 4, 7))
+    mirrored_y = np.isin(orientation, (1, 3, 5, 7))
+    across, up = np.where(turned, y, x), np.where(turned, x, y)
+    right, top = np.where(turned, height, width), np.where(turned, width, height)
+    return np.where(mirrored_x, right - across, across), np.where(mirrored_y, top - up, up)
 
 
 def place_pins(
@@ -196,14 +488,14 @@ def write_def(circuit: Circuit, layout: Layout, technology: Technology) -> str:
     """
     unit = DATABASE_UNITS * 1e6
     name = circuit.name or "top"
+    step = round(technology.site_width * unit)
     lines = ["VERSION 5.8 ;", 'DIVIDERCHAR "/" ;', 'BUSBITCHARS "[]" ;', f"DESIGN {name} ;"]
     lines.append(f"UNITS DISTANCE MICRONS {DATABASE_UNITS} ;")
     x0, y0, x1, y1 = (round(value * unit) for value in layout.die)
     lines.append(f"DIEAREA ( {x0} {y0} ) ( {x1} {y1} ) ;")
-    step = round(technology.site_width * unit)
     for number, row in enumerate(layout.rows):
         place = f"{round(row.x * unit)} {round(row.y * unit)} {row.orientation}"
-        lines.append(f"ROW ROW_{number} core {place} DO {row.sites} BY 1 STEP {step} 0 ;")
+        lines.append(f"ROW ROW_{number} {row.site} {place} DO {row.sites} BY 1 STEP {step} 0 ;")
     cells = circuit.cell_names.texts()
     ports = circuit.port_names.texts()
     nets = circuit.net_names.texts()
@@ -215,14 +507,19 @@ def write_def(circuit: Circuit, layout: Layout, technology: Technology) -> str:
 
 def _component_lines(circuit: Circuit, layout: Layout, cells: list[str]) -> list[str]:
     unit = DATABASE_UNITS * 1e6
-    x = np.rint(layout.cell_x * unit).astype(np.int64).tolist()
-    y = np.rint(layout.cell_y * unit).astype(np.int64).tolist()
+    placed = ~(np.isnan(layout.cell_x) | np.isnan(layout.cell_y))
+    x = np.rint(np.where(placed, layout.cell_x, 0) * unit).astype(np.int64).tolist()
+    y = np.rint(np.where(placed, layout.cell_y, 0) * unit).astype(np.int64).tolist()
     turned = layout.cell_orientation.tolist()
     kinds = [circuit.types[row].name for row in circuit.cell_type.tolist()]
     lines = [f"COMPONENTS {len(cells)} ;"]
     lines += [
         f"- {cell} {kind} + PLACED ( {at_x} {at_y} ) {ORIENTATIONS[orientation]} ;"
-        for cell, kind, at_x, at_y, orientation in zip(cells, kinds, x, y, turned, strict=True)
+        if is_placed
+        else f"- {cell} {kind} + UNPLACED ;"
+        for cell, kind, at_x, at_y, orientation, is_placed in zip(
+            cells, kinds, x, y, turned, placed.tolist(), strict=True
+        )
     ]
     return [*lines, "END COMPONENTS"]
 
@@ -238,10 +535,13 @@ def _pin_lines(
     for row, port in enumerate(ports):
         net = circuit.port_net[row]
         direction = words.get(int(circuit.port_direction[row]), "INOUT")
-        at = f"( {round(layout.port_x[row] * unit)} {round(layout.port_y[row] * unit)} ) N"
-        box = f"( -{half} -{half} ) ( {half} {half} )"
         joined = f" + NET {nets[net]}" if net >= 0 else ""
-        lines.append(f"- {port}{joined} + DIRECTION {direction} + USE SIGNAL + LAYER {layer.name} {box} + FIXED {at} ;")
+        head = f"- {port}{joined} + DIRECTION {direction} + USE SIGNAL"
+        if np.isnan(layout.port_x[row]) or np.isnan(layout.port_y[row]):
+            lines.append(f"{head} ;")
+            continue
+        at = f"( {round(layout.port_x[row] * unit)} {round(layout.port_y[row] * unit)} ) N"
+        lines.append(f"{head} + LAYER {layer.name} ( -{half} -{half} ) ( {half} {half} ) + FIXED {at} ;")
     return [*lines, "END PINS"]
 
 

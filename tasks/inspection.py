@@ -42,6 +42,10 @@ def inspect_file(path: str, *, format: str | None = None, library: Any = None, t
         return _library_record(reader(path), path)
     if row.gives == "parasitics":
         return _parasitics_record(reader(path), path)
+    if row.gives == "technology":
+        return technology_record(reader(path), path)
+    if row.gives == "layout":
+        return layout_record(reader(path), path)
     read_bytes(path)
     raise CircuitError(
         Path(path).name, f"format {row.name!r}", "speaks of a netlist's names", "use predict timing with --sdc"
@@ -97,6 +101,25 @@ def _parasitics_record(parasitics: Any, path: str) -> Record:
     record["total_capacitance_ff"] = round(float(np.sum(parasitics.total)) * 1e15, 6)
     if parasitics.notes.counts:
         record["notes"] = parasitics.notes.lines()
+    return record
+
+
+def technology_record(technology: Any, path: str) -> Record:
+    """The numbers of a LEF file; ``pins`` counts those of all macros."""
+    record: Record = {"file": path, "format": "lef", "name": technology.name, **technology.counts()}
+    if technology.notes.counts:
+        record["notes"] = technology.notes.lines()
+    return record
+
+
+def layout_record(layout: Any, path: str) -> Record:
+    """The numbers of a DEF file, as its records count; cells by type."""
+    design = layout.design
+    record: Record = {"file": path, "format": "def", "name": design.name, **design.counts()}
+    counts = Counter(design.type_names[row] for row in design.cell_type.tolist())
+    record["cell_types"] = dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
+    if design.notes.counts:
+        record["notes"] = design.notes.lines()
     return record
 
 

@@ -13,7 +13,7 @@ from circuitgraph.formats.detect import FORMATS, Format, detect, format_named, f
 
 
 def read(source: Source, format: str | None = None, **options: Any) -> Any:
-    """What a file holds: a Circuit, Library, Parasitics or Constraints, by its format.
+    """What a file holds: a Circuit, Library, Parasitics, Constraints, Technology or Layout, by its format.
 
     Args:
         source: path or binary stream; plain, .gz, .xz or .zst.

@@ -38,6 +38,7 @@ class Format:
 
 _BLANK = rb"\s++|//[^\n]*\n|/\*.*?\*/|\(\*.*?\*\)"
 _SPACE = rb"(?>" + _BLANK + rb")*+"  # atomic and possessive: no second way to split blanks, so time is linear
+_VERSION = rb"(?>\s++|#[^\n]*+\n)*+VERSION\s++[0-9.]++\s*+;"  # of LEF and DEF
 
 FORMATS: tuple[Format, ...] = (
     Format(
@@ -88,14 +89,28 @@ FORMATS: tuple[Format, ...] = (
         "",
         "constraints",
     ),
+    Format(
+        "def",
+        (".def",),
+        re.compile(_VERSION + rb"(?s:.){0,4096}?\s(?:DESIGN\s|UNITS\s++DISTANCE\s)"),
+        "circuitgraph.formats.def_reader:read_def",
+        "",
+        "layout",
+    ),
+    Format(
+        "lef",
+        (".lef", ".tlef"),
+        re.compile(_VERSION + rb"(?s:.){0,4096}?\s(?:LAYER|MACRO|SITE|UNITS)\s"),
+        "circuitgraph.formats.lef:read_lef",
+        "",
+        "technology",
+    ),
 )
 
 NOT_READ: Mapping[str, str] = {
     ".blif": "BLIF",
     ".eblif": "EBLIF",
     ".json": "yosys JSON",
-    ".lef": "LEF",
-    ".def": "DEF",
     ".sdf": "SDF",
     ".sp": "SPICE",
     ".spice": "SPICE",

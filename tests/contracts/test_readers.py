@@ -21,6 +21,8 @@ from circuitgraph.errors import CircuitError, Notes
 from circuitgraph.files import MAGIC, read_bytes
 from circuitgraph.formats import read, write
 from circuitgraph.formats.detect import FORMATS, READERS, detect, function_of
+from circuitgraph.layout import Layout, Technology
+from circuitgraph.parasitics import table_texts
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 MOST = 300
@@ -92,13 +94,17 @@ NETLIST: list[Circuit] = [read(SAMPLES / "small.v", library=read(SAMPLES / "smal
 def counts_of(thing: Any) -> dict[str, int]:
     if isinstance(thing, Circuit):
         return {"cells": thing.num_cells, "nets": thing.num_nets, "pins": thing.num_pins, "ports": thing.num_ports}
-    return dict(thing.counts())
+    return dict((thing.design if isinstance(thing, Layout) else thing).counts())
 
 
 def rows_of(thing: Any) -> list[str]:
     """Names of cells (of ports in AIGs), cell types, nets, or ports with an input delay, in order."""
     if isinstance(thing, Circuit):
         return (thing.port_names if thing.format == "aiger" else thing.cell_names).texts()
+    if isinstance(thing, Layout):
+        return table_texts(thing.design.cell_names)
+    if isinstance(thing, Technology):
+        return list(thing.shapes)
     if hasattr(thing, "types"):
         return [cell_type.name for cell_type in thing.types]
     if hasattr(thing, "net_names"):
@@ -176,6 +182,22 @@ SUBJECTS = {
         ("a", "b"),
         (b"set_input_transition 0.02 [all_inputs]", b"create_clock -name odd\xff -period 2"),
         b"set a " + b"[expr " * 100_000,
+    ),
+    "def": Subject(
+        "def",
+        sample("small.def"),
+        {"components": 4, "pins": 5, "nets": 7},
+        ("u1", "u2", "r1", "u3"),
+        (b"u1", b"u\xff"),
+        b"VERSION 5.8 ;\nNETS 1 ;\n- n " + b"( " * 100_000,
+    ),
+    "lef": Subject(
+        "lef",
+        sample("small.lef"),
+        {"layers": 3, "vias": 1, "sites": 1, "macros": 3, "pins": 8},
+        ("INV", "NAND2", "DFF"),
+        (b"NAND2", b"NAND\xff"),
+        b"VERSION 5.8 ;\nMACRO a PIN b PORT " + b"RECT " * 100_000,
     ),
 }
 

@@ -522,12 +522,12 @@ def test_every_error_has_four_parts(root: Path) -> None:
     [
         (["demo", "--seed", "-1"], "--seed: -1: must lie between 0 and"),
         (["evaluate", "masked-gates", "--model", "x"], "is for the timing table"),
-        (["inspect", "folder/none.def"], "DEF is not read yet"),
+        (["inspect", "folder/none.sdf"], "SDF is not read yet"),
     ],
 )
 def test_requests_that_are_refused(arguments: list[str], said: str, capsys, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "none.def").write_text("VERSION 5.8 ;")
+    (tmp_path / "folder" / "none.sdf").write_text("(DELAYFILE")
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 1
     assert said in capsys.readouterr().err
