@@ -1,7 +1,7 @@
 """What embedding an AIG costs, from the file to the states of all nodes: CPU seconds, memory, microseconds a gate.
 
     python benchmarks/embedding_speed.py                          # generated AIGs of 10 k to 1 M ANDs, and hyp
-    python benchmarks/embedding_speed.py --ands 10000000 --no-hyp # about 19 GB
+    python benchmarks/embedding_speed.py --ands 10000000 --no-hyp # about 17 GB
 
 Every row runs in a fresh process on one thread, twice, kernels compiled before; the cheaper run counts. Time is CPU time
 of user and system; memory is the peak above what stood after the imports. "shallow" circuits draw their operands among

@@ -155,6 +155,10 @@ class RewrittenViews(nn.Module):
         even, odd = self.even(nodes[:, :half]), self.odd(nodes[:, half:] * sign[:, None])
         return F.normalize(torch.cat([even, odd], dim=1), dim=1)
 
+    def project_graphs(self, graphs: Tensor) -> Tensor:
+        """Unit vectors [B, d] of graph embeddings."""
+        return F.normalize(self.graph(graphs), dim=1)
+
     def _gates(self, batch: CircuitData, chosen: Tensor, online: Tensor, followed: Tensor) -> tuple[Tensor, Tensor]:
         """[M, 3] (loss, loss, found) a drawn twin, and the node of each in its first version."""
         left, right = batch.twin.index_select(1, chosen)
@@ -186,16 +190,16 @@ class RewrittenViews(nn.Module):
     def _circuits(
         self, encoder: nn.Module, batch: CircuitData, names: tuple[str, ...]
     ) -> tuple[Tensor, dict[str, float]]:
-        online = self.graph(encoder(batch).graphs)
+        online = self.project_graphs(encoder(batch).graphs)
         if batch.__dict__.get("is_idle", False):
             online = online[:0]  # another process holds these circuits: twice in the contrast they are false negatives
         followed = online
         if self.target is not None:
             with torch.no_grad():
-                followed = self.graph(self.target.copy(batch).graphs)[: len(online)]
+                followed = self.project_graphs(self.target.copy(batch).graphs)[: len(online)]
         terms = []
         for first, second in ((online[0::2], followed[1::2]), (followed[0::2], online[1::2])):
-            one, two = gathered(F.normalize(first, dim=1)), gathered(F.normalize(second, dim=1))
+            one, two = gathered(first), gathered(second)
             logits = one @ two.t() / self.temperature
             goal = torch.arange(len(logits), device=logits.device)
             terms.append((F.cross_entropy(logits, goal) + F.cross_entropy(logits.t(), goal)) / 2)
@@ -204,7 +208,9 @@ class RewrittenViews(nn.Module):
         return value, {names[0]: float(value.detach()), names[1]: right, "graphs": float(len(goal))}
 
     def predict(self, encoder: nn.Module, data: CircuitData, masked: Tensor) -> tuple[Tensor]:
-        """Projected states of all twins' two ends, [2 T, d]; *masked* plays no part."""
+        """Projected states of all twins' two ends [2 T, d], or of the graphs [B, d]; *masked* plays no part."""
+        if self.contrast == "circuits":
+            return (self.project_graphs(encoder(data).graphs),)
         nodes = encoder(data).nodes
         ends = nodes.index_select(0, data.twin.flatten())
         return (self.project(ends, torch.ones_like(ends[:, 0])),)

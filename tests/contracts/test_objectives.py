@@ -271,6 +271,9 @@ def test_a_planted_leak_of_the_contrast_is_caught(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(RewrittenViews, "project", leaking)
     with pytest.raises(AssertionError):
         answer_does_not_leak("rewritten_views", {})
+    monkeypatch.setattr(RewrittenViews, "project_graphs", lambda self, graphs: leaking(self, graphs, graphs))
+    with pytest.raises(AssertionError):
+        answer_does_not_leak("rewritten_views", {"contrast": "circuits"})
 
 
 def test_a_process_without_a_share_adds_nothing_to_the_contrast(monkeypatch: pytest.MonkeyPatch) -> None:

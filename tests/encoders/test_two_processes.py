@@ -32,7 +32,13 @@ def start(*arguments: str, world: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "contrast"), [("masked_gates", "-"), ("rewritten_views", "gates"), ("rewritten_views", "circuits")]
+    ("name", "contrast"),
+    [
+        ("masked_gates", "-"),
+        ("rewritten_views", "gates"),
+        ("rewritten_views", "circuits"),
+        ("rewritten_and_masked", "-"),
+    ],
 )
 def test_two_processes_equal_one(name: str, contrast: str, tmp_path: Path) -> None:
     start(name, contrast, str(tmp_path / "one.safetensors"), world=1)
