@@ -76,7 +76,8 @@ def evaluate_pretraining(options: argparse.Namespace, say: Say) -> dict[str, Any
     """Every objective and control, every probe, at three shares of the labels; resumed by the same command."""
     from dataclasses import replace
 
-    from tasks.logic.pretraining_table import Budget, pretraining_table
+    from tasks.logic.pretraining_table import pretraining_table
+    from tasks.logic.subjects import Budget
     from tasks.report.pretraining_report import write_pretraining_report
 
     if options.model:

@@ -19,15 +19,12 @@ from tasks.logic import pretraining_table as table
 from tasks.logic.pretraining_table import (
     ABOUT,
     LEAST_FAMILIES,
-    Budget,
     by_family,
-    choose_circuits,
     gain,
     gain_text,
     pretraining_table,
-    refuse_two_splits,
-    training_items,
 )
+from tasks.logic.subjects import Budget, choose_circuits, refuse_two_splits, training_items
 
 DATA = Path(__file__).resolve().parents[3] / "data"
 TAKEN = ("add_ripple_16", "crc_serial", "uart_tx", "hamming_encode_32", "gray_counter_16", "traffic_8", "pattern_11")

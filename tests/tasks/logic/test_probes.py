@@ -27,11 +27,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 def subject(corpus: Corpus, design: str) -> Subject:
     from circuitgraph.pyg import to_data
-    from tasks.logic.pretraining_table import _subject
+    from tasks.logic.subjects import subject_of
 
     entry = next(e for e in corpus.entries(kinds=("aig",)) if e.design == design)
     view = corpus.view(entry, "logic")
-    return _subject(corpus, entry, view, to_data(view))
+    return subject_of(corpus, entry, view, to_data(view))
 
 
 def test_probabilities_agree_with_all_patterns() -> None:
