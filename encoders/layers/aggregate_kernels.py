@@ -139,10 +139,12 @@ def _kernel_max(ptr: Any, node: Any, flip: Any, start: Any, stop: Any, hidden: A
         for entry in range(begin, end):
             prefetch_row(hidden, node[min(entry + AHEAD, last)])
             given = hidden[node[entry]]
-            sign = kind(1) - kind(2) * kind(flip[entry])
             place = np.int32(entry - begin)
-            _kernel_take_larger(best[:half], at[:half], given[:half], kind(1), place)
-            _kernel_take_larger(best[half:], at[half:], given[half:], sign, place)
+            if flip[entry]:
+                _kernel_take_larger(best[:half], at[:half], given[:half], kind(1), place)
+                _kernel_take_larger(best[half:], at[half:], given[half:], kind(-1), place)
+            else:
+                _kernel_take_larger(best, at, given, kind(1), place)
 
 
 @compiled(
