@@ -125,6 +125,8 @@ def train(
             trainer.fit(module, train_dataloaders=loader, ckpt_path=resume, weights_only=False)
         except SystemExit:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None
+    encoder.to("cpu")  # what comes after training (tables, probes, checkpoints) works there
+    objective.to("cpu")
     if run is not None and rank == 0:
         run.write_metrics()
     return memory.rows

@@ -84,14 +84,15 @@ def aig_questions(corpus: Corpus, entry: Entry, view: View) -> dict[str, Questio
     if not len(gates):
         return found
     found["level"] = Question(gates, none, np.log1p(view.level[gates].astype(np.float64)))
-    probability = derived(corpus, entry, "probability", LABELS_VERSION, lambda: {"one": probabilities(circuit())})[
-        "one"
-    ]
+    probability = derived(
+        corpus, entry, f"probability {PROBABILITY_WORDS}", LABELS_VERSION, lambda: {"one": probabilities(circuit())}
+    )["one"]
     found["probability"] = Question(gates, none, np.asarray(probability, np.float64)[view.net[gates]])
     roots = derived(corpus, entry, "roots", LABELS_VERSION, lambda: {"roots": _roots(circuit())})["roots"]
     found["roots"] = Question(gates, none, np.asarray(roots, np.int64)[view.net[gates]])
     try:
-        pairs = derived(corpus, entry, "equivalence", LABELS_VERSION, lambda: _pairs(circuit()))
+        name = f"equivalence {MOST_PAIRS} {HARD_NEGATIVES} {PROVE_LIMIT:g}"
+        pairs = derived(corpus, entry, name, LABELS_VERSION, lambda: _pairs(circuit()))
     except CircuitError as error:
         corpus.lines.append(f"{entry.design}: no proofs: {error}")
     else:
