@@ -122,21 +122,25 @@ class Technology:
             "pins": sum(len(shape.ports) for shape in self.shapes.values()),
         }
 
-    def shapes_of(self, circuit: Circuit) -> tuple[CellShape, ...]:
-        """The shape of each of the circuit's types that has cells, in the order of ``circuit.types``.
+    def shapes_of(self, circuit: Circuit, *, black_box: bool = False) -> tuple[CellShape, ...]:
+        """The shape of each of the circuit's types, in the order of ``circuit.types``.
+
+        Args:
+            black_box: a type that is not in the technology has a shape of NaN without pins.
 
         Raises:
-            CircuitError: a type has no shape.
+            CircuitError: a type has no shape, and *black_box* is not set.
         """
         missing = [kind.name for kind in circuit.types if kind.name not in self.shapes]
-        if missing:
+        if missing and not black_box:
             raise CircuitError(
                 self.name,
                 f"{len(missing)} cell types",
                 f"have no shape in this technology ({quoted(missing)})",
                 "map the netlist to the library of this technology",
             )
-        return tuple(self.shapes[kind.name] for kind in circuit.types)
+        unknown = CellShape(float("nan"), float("nan"), {})
+        return tuple(self.shapes.get(kind.name, unknown) for kind in circuit.types)
 
 
 @dataclass(frozen=True)
@@ -256,7 +260,9 @@ class Layout:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def resolve(self, circuit: Circuit, technology: Technology | None = None) -> ResolvedLayout:
+    def resolve(
+        self, circuit: Circuit, technology: Technology | None = None, *, black_box: bool = False
+    ) -> ResolvedLayout:
         """The layout parallel to a circuit's cells, pins and ports, and a report of what did not match.
 
         Names match as printed first, then without escapes. Cells of the file beyond the circuit (fillers, taps) are
@@ -265,6 +271,7 @@ class Layout:
         Args:
             circuit: the netlist of this layout.
             technology: shapes of the cell types; without it pins have no place.
+            black_box: pins whose type or name has no shape in the technology have no place either.
 
         Raises:
             CircuitError: the layout has no names, or a cell type has no shape in the technology.
@@ -284,8 +291,8 @@ class Layout:
             width = np.full(circuit.num_cells, np.nan)
             pin_x, pin_y = np.full(circuit.num_pins, np.nan), np.full(circuit.num_pins, np.nan)
         else:
-            width = pin_offsets(circuit, technology)[2]
-            pin_x, pin_y = place_pins(circuit, technology, placed_x, placed_y, turned)
+            width = pin_offsets(circuit, technology, black_box=black_box)[2]
+            pin_x, pin_y = place_pins(circuit, technology, placed_x, placed_y, turned, black_box=black_box)
         layout = replace(
             self, cell_x=placed_x, cell_y=placed_y, cell_orientation=turned, cell_width=width, pin_x=pin_x,
             pin_y=pin_y, port_x=_taken(self.port_x, port), port_y=_taken(self.port_y, port), design=None,
@@ -444,22 +451,35 @@ def orient(
 
 
 def place_pins(
-    circuit: Circuit, technology: Technology, cell_x: Floats, cell_y: Floats, cell_orientation: npt.NDArray[np.int8]
+    circuit: Circuit,
+    technology: Technology,
+    cell_x: Floats,
+    cell_y: Floats,
+    cell_orientation: npt.NDArray[np.int8],
+    *,
+    black_box: bool = False,
 ) -> tuple[Floats, Floats]:
     """Positions of all pins, two float64 [P] in metres, from the places of the cells."""
-    offset_x, offset_y, width, height = pin_offsets(circuit, technology)
+    offset_x, offset_y, width, height = pin_offsets(circuit, technology, black_box=black_box)
     pin_cell = np.repeat(np.arange(len(circuit.cell_type)), np.diff(circuit.pin_start))
     x, y = orient(cell_orientation[pin_cell], width[pin_cell], height[pin_cell], offset_x, offset_y)
     return cell_x[pin_cell] + x, cell_y[pin_cell] + y
 
 
-def pin_offsets(circuit: Circuit, technology: Technology) -> tuple[Floats, Floats, Floats, Floats]:
+def pin_offsets(
+    circuit: Circuit, technology: Technology, *, black_box: bool = False
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Offsets x and y of each pin (float64 [P]) and width and height of each cell (float64 [C]), metres.
 
+    Args:
+        circuit: P pins, C cells.
+        technology: gives the shapes.
+        black_box: what has no shape is NaN.
+
     Raises:
-        CircuitError: a type or one of its pins has no shape.
+        CircuitError: a type or one of its pins has no shape, and *black_box* is not set.
     """
-    shapes = technology.shapes_of(circuit)
+    shapes = technology.shapes_of(circuit, black_box=black_box)
     width = np.array([shape.width for shape in shapes])[circuit.cell_type]
     height = np.array([shape.height for shape in shapes])[circuit.cell_type]
     counts = np.diff(circuit.pin_start)
@@ -470,6 +490,9 @@ def pin_offsets(circuit: Circuit, technology: Technology) -> tuple[Floats, Float
     for index, (kind_of_cell, shape) in enumerate(zip(circuit.types, shapes, strict=True)):
         for position, port in enumerate(kind_of_cell.ports):
             if port.name not in shape.pins:
+                if black_box:
+                    table[:, index, position] = np.nan
+                    continue
                 raise CircuitError(
                     technology.name,
                     f"pin '{kind_of_cell.name}/{port.name}'",

@@ -22,6 +22,7 @@ from circuitgraph.circuit import Circuit
 from circuitgraph.errors import CircuitError
 from circuitgraph.layout import Layout, Technology
 from circuitgraph.parasitics import Parasitics
+from circuitgraph.trees import net_ends, spanning_trees
 
 Longs = npt.NDArray[np.int64]
 Ints = npt.NDArray[np.int32]
@@ -65,68 +66,6 @@ class Wires:
     y: Floats
     length: Floats
     usage: Floats
-
-
-def spanning_tree(x: Longs, y: Longs) -> tuple[Longs, Longs]:
-    """Rectilinear minimum spanning tree from point 0.
-
-    Args:
-        x: int64 [n].
-        y: int64 [n].
-
-    Returns:
-        Rank at which each point joins (int64 [n], 0 for point 0) and its parent (int64 [n], -1 for point 0).
-
-    Source: Prim's algorithm, O(n^2); of equal distances the lowest point joins first.
-
-    >>> spanning_tree(np.array([0, 9, 5]), np.array([0, 0, 0]))[1]
-    array([-1,  2,  0])
-    """
-    start = np.array([0, len(x)], np.int64)
-    rank, parent = _compiled_trees()(start, np.ascontiguousarray(x, np.int64), np.ascontiguousarray(y, np.int64))
-    return rank, parent
-
-
-@lru_cache(maxsize=1)
-def _compiled_trees() -> Callable[..., Any]:
-    from circuitgraph.kernels import compiled
-
-    return compiled("Tuple((int64[::1], int64[::1]))(int64[::1], int64[::1], int64[::1])")(_kernel_trees)
-
-
-def _kernel_trees(start: Any, x: Any, y: Any) -> Any:
-    """Spanning trees of all nets: rank within the net and parent point of each point.
-
-    Args:
-        start: int64 [nets + 1] into x and y, the driver first.
-        x: int64 [E], nm.
-        y: int64 [E], nm.
-    """
-    points = len(x)
-    rank, parent = np.zeros(points, np.int64), np.full(points, -1, np.int64)
-    distance = np.full(points, np.iinfo(np.int64).max, np.int64)
-    joined = np.zeros(points, np.bool_)
-    for net in range(len(start) - 1):
-        first, last = start[net], start[net + 1]
-        if last - first < 2:
-            continue
-        at = first
-        joined[at] = True
-        for step in range(1, last - first):
-            best = -1
-            for other in range(first, last):
-                if joined[other]:
-                    continue
-                length = abs(x[other] - x[at]) + abs(y[other] - y[at])
-                if length < distance[other]:
-                    distance[other] = length
-                    parent[other] = at
-                if best < 0 or distance[other] < distance[best]:
-                    best = other
-            rank[best] = step
-            joined[best] = True
-            at = best
-    return rank, parent
 
 
 @lru_cache(maxsize=1)
@@ -211,14 +150,14 @@ def route(circuit: Circuit, layout: Layout, technology: Technology, grid: float 
         CircuitError: the technology has fewer than three layers.
     """
     pairs = _pairs(technology)
-    ends, start, x, y = _ends(circuit, layout)
+    ends, start, x, y, _ = net_ends(circuit, layout)
     side = round(grid * 1e9)
     cells = [max(1, -(-round(length * 1e9) // side)) for length in (layout.die[3], layout.die[2])]
     usage = np.zeros((len(pairs), 2, *cells))
     pitches = np.array([[technology.layers[layer].pitch for layer in pair] for pair in pairs])
     capacity = USABLE * side * side / (pitches * 1e9)
     limits = np.array([round(length * 1e9) for length in PAIR_LENGTHS[: len(pairs) - 1]], np.int64)
-    rank, parent = _compiled_trees()(start, x, y)
+    rank, parent = spanning_trees(start, x, y)
     pins = np.repeat(np.diff(start), np.diff(start))
     net = np.repeat(np.arange(circuit.num_nets), np.diff(start))
     order = np.lexsort((rank, net, pins))
@@ -248,30 +187,6 @@ def _pairs(technology: Technology) -> list[tuple[int, int]]:
     if not found:
         raise CircuitError(technology.name, "layers", "hold no pair above the first", "give three or more layers")
     return found[: len(PAIR_LENGTHS) + 1]
-
-
-def _ends(circuit: Circuit, layout: Layout) -> tuple[Ints, Longs, Longs, Longs]:
-    """Pins and terminals of each routable net, driver first.
-
-    Returns:
-        Rows as in :class:`Wires` (int32 [E]), start int64 [N + 1], x and y int64 [E] in nm.
-    """
-    pins = circuit.num_pins
-    rows = np.concatenate([np.flatnonzero(circuit.pin_net >= 0), pins + np.flatnonzero(circuit.port_net >= 0)])
-    net_of_row = np.concatenate([circuit.pin_net, circuit.port_net])
-    all_x = np.rint(np.concatenate([layout.pin_x, layout.port_x]) * 1e9).astype(np.int64)
-    all_y = np.rint(np.concatenate([layout.pin_y, layout.port_y]) * 1e9).astype(np.int64)
-    nets = net_of_row[rows]
-    driver = circuit.net_driver
-    is_driver = driver[nets] == rows
-    counts = np.bincount(nets, minlength=circuit.num_nets)
-    routable = (counts >= 2) & (driver >= 0) & (circuit.net_constant < 0)
-    kept = routable[nets]
-    rows, nets, is_driver = rows[kept], nets[kept], is_driver[kept]
-    order = np.lexsort((rows, ~is_driver, nets))
-    start = np.concatenate([[0], np.cumsum(np.where(routable, counts, 0))]).astype(np.int64)
-    ends = rows[order].astype(np.int32)
-    return ends, start, all_x[ends], all_y[ends]
 
 
 def _trees(

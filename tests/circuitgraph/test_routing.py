@@ -1,10 +1,9 @@
-"""Spanning trees against networkx, RC by hand, totals conserved, SPEF that reads back."""
+"""Shapes, RC by hand, totals conserved, SPEF that reads back."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,13 +20,11 @@ from circuitgraph.routing import (
     VIA_CAPACITANCE,
     Wires,
     _compiled_shapes,
-    _compiled_trees,
     _kernel_shapes,
-    _kernel_trees,
     parasitics,
     route,
-    spanning_tree,
 )
+from circuitgraph.trees import spanning_trees
 from tasks import corpus_library
 from tests.circuitgraph.test_layout import two_boxes
 
@@ -43,29 +40,11 @@ def placed(root: Path) -> tuple[Circuit, Layout, Wires]:
     return circuit, layout, route(circuit, layout, TECHNOLOGY)
 
 
-@given(points)
-def test_the_tree_is_as_short_as_networkx_says(pins: list[tuple[int, int]]) -> None:
-    x, y = np.array(pins, np.int64).T
-    rank, parent = spanning_tree(x, y)
-    assert sorted(rank.tolist()) == list(range(len(pins)))
-    assert all(rank[parent[at]] < rank[at] for at in range(len(pins)) if at)
-    graph = nx.Graph()
-    graph.add_nodes_from(range(len(pins)))
-    for a in range(len(pins)):
-        for b in range(a):
-            graph.add_edge(a, b, weight=abs(int(x[a] - x[b])) + abs(int(y[a] - y[b])))
-    wanted = nx.minimum_spanning_tree(graph).size(weight="weight")
-    found = sum(abs(int(x[a] - x[parent[a]])) + abs(int(y[a] - y[parent[a]])) for a in range(1, len(pins)))
-    assert found == wanted
-
-
 @given(st.lists(points, min_size=1, max_size=6))
-def test_kernels_equal_their_python(nets: list[list[tuple[int, int]]]) -> None:
+def test_the_kernel_of_shapes_equals_its_python(nets: list[list[tuple[int, int]]]) -> None:
     start = np.concatenate([[0], np.cumsum([len(pins) for pins in nets])]).astype(np.int64)
     x, y = (np.array([p[axis] * 100 for pins in nets for p in pins], np.int64) for axis in (0, 1))
-    compiled, plain = _compiled_trees()(start, x, y), _kernel_trees(start, x, y)
-    assert all((a == b).all() for a, b in zip(compiled, plain, strict=True))
-    parent = plain[1]
+    parent = spanning_trees(start, x, y)[1]
     edges = np.flatnonzero(parent >= 0)
     capacity, limits = np.full((2, 2), 3000.0), np.array([1500], np.int64)
     usages = np.zeros((2, 2, 2, 5, 4))
