@@ -25,7 +25,7 @@ from circuitgraph.errors import CircuitError
 from circuitgraph.partition import Blocks
 from circuitgraph.views.view import View, node_kinds
 
-INDEXES = {"edge_index": "num_nodes", "unit": "num_units", "twin": "num_nodes"}
+INDEXES = {"edge_index": "num_nodes", "unit": "num_units", "twin": "num_nodes", "sink_net": "num_nodes"}
 """Attribute -> what shifts it when graphs are batched."""
 
 PER_NODE = ("x", "node_kind", "level", "unit", "maskable")

@@ -59,7 +59,7 @@ class NetTrees:
 
     def net_sum(self, values: Floats) -> Floats:
         """Sum over the nodes of each net, float64 [N]."""
-        return np.bincount(self.net, values, minlength=len(self.start) - 1)
+        return np.asarray(np.bincount(self.net, values, minlength=len(self.start) - 1), np.float64)
 
     @property
     def net_length(self) -> Floats:
@@ -85,6 +85,11 @@ def net_trees(circuit: Circuit, layout: Layout, kind: str = "spanning", pull: fl
     A net whose driver has no place has no tree; other pins without a place are left out and counted.
     """
     ends, start, x, y, left_out = net_ends(circuit, layout)
+    # by place, not by row: of equally short trees the choice must not depend on the order of cells
+    first = np.zeros(len(ends), np.bool_)
+    first[start[:-1][np.diff(start) > 0]] = True
+    order = np.lexsort((ends, y, x, ~first, np.repeat(np.arange(len(start) - 1), np.diff(start))))
+    ends, x, y = ends[order], x[order], y[order]
     if kind == "steiner":
         size, place, parent, at_x, at_y = _compiled("steiner")(start, x, y, pull)
     else:

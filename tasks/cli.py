@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"circuitgraph-learn {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_inspect, _build, _embed, _pretrain, _finetune, _predict, _evaluate, _demo, _data, _doctor):
+    for add in (_inspect, _build, _embed, _pretrain, _finetune, _predict, _calibrate, _evaluate, _demo, _data, _doctor):
         add(commands)
     return top
 
@@ -203,16 +203,24 @@ def _predict(commands: Any) -> None:
     command = _command(commands, "predict", "Predict timing.", _run_predict)
     tasks = command.add_subparsers(dest="task", metavar="TASK", required=True)
     timing = _command(tasks, "timing", "Arrival, slew and slack of every pin; endpoints; worst paths.", _run_predict)
-    timing.add_argument("netlist", metavar="TOP.v")
-    timing.add_argument("--liberty", action="append", required=True, metavar="LIB")
-    timing.add_argument("--sdc", required=True, metavar="C.sdc")
+    timing.add_argument("netlist", metavar="TOP.v|FOLDER", help="netlist, or the folder of a flow's run")
+    timing.add_argument("--liberty", action="append", metavar="LIB")
+    timing.add_argument("--corner", action="append", metavar="NAME=LIB[,LIB]", help="in place of --liberty; repeated")
+    timing.add_argument("--sdc", metavar="C.sdc")
     timing.add_argument("--spef", metavar="P.spef")
+    timing.add_argument("--def", dest="placement", metavar="D.def", help="placement: wires are estimated from it")
+    timing.add_argument("--lef", action="append", metavar="L.lef", help="technology and cells of the placement")
     timing.add_argument("--top", help="top module")
-    timing.add_argument("--wires", choices=("spef", "fan-out", "zero"), help="default: spef if given, else fan-out")
     timing.add_argument(
-        "--delay-model", choices=("lumped_cap", "elmore", "dmp"), help="default: elmore where wires have R"
+        "--wires",
+        choices=("spef", "placement", "fan-out", "zero"),
+        help="default: spef if given, else placement if given, else fan-out",
+    )
+    timing.add_argument(
+        "--delay-model", choices=("lumped_cap", "elmore", "dmp"), help="default: dmp where wires have R"
     )
     timing.add_argument("--model", metavar="CHECKPOINT", help="learned wires; without it the answer is analytic")
+    timing.add_argument("--calibration", metavar="JSON", help="constants of placed wires, from calibrate timing")
     timing.add_argument("--black-box", action="store_true", help="keep unknown cell types opaque, without arcs")
     timing.add_argument("--break-loops", action="store_true", help="cut combinational loops")
     timing.add_argument("--ignore-sdc", action="store_true", help="count SDC commands that are not supported, go on")
@@ -228,6 +236,29 @@ def _run_predict(options: argparse.Namespace) -> int:
     from tasks.timing.predict import predict_timing
 
     return _answer(options, predict_timing(options, _say))
+
+
+def _calibrate(commands: Any) -> None:
+    command = _command(commands, "calibrate", "Fit what a task needs to know of your flow.", _run_calibrate)
+    tasks = command.add_subparsers(dest="task", metavar="TASK", required=True)
+    timing = _command(
+        tasks, "timing", "The four constants of placed wires, from a routed block or some of its nets.", _run_calibrate
+    )
+    timing.add_argument("--def", dest="placement", required=True, metavar="D.def")
+    timing.add_argument("--lef", action="append", required=True, metavar="L.lef")
+    timing.add_argument("--spef", required=True, metavar="P.spef")
+    timing.add_argument("--nets", type=int, metavar="N", help="use only N random nets; default: all")
+    timing.add_argument("--seed", type=int, default=0, help="of the choice of nets")
+    timing.add_argument("--trees", choices=("steiner", "spanning"), default="steiner")
+    timing.add_argument("--black-box", action="store_true", help="leave out cells whose type is in no LEF")
+    timing.add_argument("-o", "--output", required=True, metavar="JSON")
+    timing.add_argument("--json", action="store_true")
+
+
+def _run_calibrate(options: argparse.Namespace) -> int:
+    from tasks.timing.calibrate import calibrate_timing
+
+    return _answer(options, calibrate_timing(options))
 
 
 def _evaluate(commands: Any) -> None:

@@ -13,6 +13,9 @@ from tasks.table import text_table
 
 Say = Callable[[str], None]
 
+PLACED_RECIPE = {"epochs": 80, "max_nodes": 6000, "learning_rate": 5e-3, "weight_decay": 1e-3}
+"""How learned wires over placement are trained; fields of :class:`encoders.pretrain.Settings`."""
+
 MASKED_EPOCHS = 40
 """Epochs of each seed of the masked-gates table, on netlists alone."""
 
@@ -38,6 +41,8 @@ def evaluate_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
     from tasks.timing.learned import LearnedWires
     from tasks.timing.table import baseline_scores, by_family, learned_scores, shuffled, summary
 
+    if options.data and (Path(options.data) / "designs.csv").exists():
+        return evaluate_designs(options, say)
     corpus = Corpus(options.data or shipped_folder())
     encoder, about = timing_encoder(model_path(options.model, "timing"))
     split = split_examples(corpus_examples(corpus), [])
@@ -55,6 +60,10 @@ def evaluate_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
         return LearnedWires(encoder, about, seed)
 
     scores += learned_scores(ours, "learned wires", seeds, train, [], test, recipe, held)
+    if all(example.inputs.layout is not None for example in (*train, *test)):
+        from tasks.timing.placed_wires import PlacedWires
+
+        scores += learned_scores(PlacedWires, PlacedWires.name, seeds, train, [], test, PLACED_RECIPE)
     say("controls: a random encoder, and labels shuffled within each design")
     schema: Schema = encoder.schema
 
@@ -70,6 +79,45 @@ def evaluate_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
     text = text_table(rows, "Timing: mean over families unseen in training")
     text += "\n\n" + text_table(families, "log C MAE by family")
     return {"task": "timing", "split": "family", "rows": rows, "families": families, "text": text}
+
+
+def evaluate_designs(options: argparse.Namespace, say: Say) -> dict[str, Any]:
+    """Rows over placement on a folder of labelled designs: arithmetic, boosting, ours; setup and hold."""
+    from tasks.timing.accuracy import design_rows, score, summary
+    from tasks.timing.boosted_wires import BoostedWires
+    from tasks.timing.designs import design_example, read_designs
+    from tasks.timing.placed_rows import PlacedTrees, SteinerTrees
+    from tasks.timing.placed_wires import PlacedWires
+
+    if options.model:
+        raise CircuitError("--model", "option", "is for a corpus; a folder of designs trains its own", "leave it out")
+    split: dict[str, list[Any]] = {"train": [], "validation": [], "test": []}
+    for files in read_designs(options.data):
+        if files.spef is None or files.placement is None:
+            say(f"{files.design}: left out: it has no parasitics or no placement")
+            continue
+        split[files.split].append(design_example(files))
+    train, test = split["train"], split["test"]
+    if not train or not test:
+        rule = "has no labelled designs in train and test"
+        raise CircuitError(str(options.data), "designs.csv", rule, "say of each design which split it is in")
+    say(f"{len(train)} designs to train on, {len(test)} to test")
+    scores = []
+    row = PlacedTrees()
+    for model in (row, SteinerTrees(), BoostedWires()):
+        model.fit(train, split["validation"], {}, None)
+        scores += score(model, model.name, 0, test)
+    for seed in range(options.seeds):
+        ours = PlacedWires(seed)
+        ours.fit(train, [], PLACED_RECIPE, None)
+        scores += score(ours, ours.name, seed, test)
+        say(f"seed {seed}: trained")
+    rows, hold = summary(scores, row.name), summary(scores, row.name, kind="hold")
+    names = [str(found["row"]) for found in rows]
+    designs = design_rows(scores, "setup MAE ps", names)
+    text = text_table(rows, f"Setup slack, designs unseen in training; skill over {row.name}")
+    text += "\n\n" + text_table(hold, "Hold slack") + "\n\n" + text_table(designs, "Setup slack MAE by design, ps")
+    return {"task": "timing", "split": "family", "rows": rows, "hold": hold, "designs": designs, "text": text}
 
 
 def evaluate_pretraining(options: argparse.Namespace, say: Say) -> dict[str, Any]:

@@ -37,6 +37,16 @@ def bias(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
     return float((p - y).mean()) if len(y) else float("nan")
 
 
+def percentile_error(truth: npt.ArrayLike, prediction: npt.ArrayLike, percent: float) -> float:
+    """Percentile of |p - y|; NaN without rows.
+
+    >>> percentile_error([0.0, 0.0], [1.0, 3.0], 100)
+    3.0
+    """
+    y, p = _both(truth, prediction)
+    return float(np.percentile(np.abs(p - y), percent)) if len(y) else float("nan")
+
+
 def r2(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
     """1 - sum (y - p)^2 / sum (y - mean y)^2, the truth in the denominator; NaN where the truth is constant.
 

@@ -150,3 +150,45 @@ def intervals(rows: Sequence[tuple[str, float, float, float]], label: str) -> st
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel(label)
     return _svg(figure)
+
+
+def floor_map(
+    x: npt.ArrayLike, y: npt.ArrayLike, values: npt.ArrayLike, die: tuple[float, float, float, float], label: str
+) -> str:
+    """The lowest value in each cell of a grid over a die; red below zero, blue above, white where nothing stands.
+
+    Args:
+        x: um.
+        y: um.
+        values: of each point; NaN is left out.
+        die: left, low, right, top, um.
+        label: of the colour bar.
+    """
+    across, up, value = (np.asarray(column, np.float64) for column in (x, y, values))
+    kept = np.isfinite(across) & np.isfinite(up) & np.isfinite(value)
+    width, height = die[2] - die[0], die[3] - die[1]
+    if not kept.any() or not width > 0 or not height > 0:
+        return ""
+    side = max(width, height) / 48
+    columns, rows = max(1, round(width / side)), max(1, round(height / side))
+    column = np.clip(((across[kept] - die[0]) / width * columns).astype(int), 0, columns - 1)
+    row = np.clip(((up[kept] - die[1]) / height * rows).astype(int), 0, rows - 1)
+    grid = np.full(rows * columns, np.inf)
+    np.minimum.at(grid, row * columns + column, value[kept])
+    grid[np.isinf(grid)] = np.nan
+    figure, axes = _figure(5.0, float(np.clip(4.2 * height / width, 2.0, 5.0)))
+    top = float(np.nanmax(np.abs(grid))) or 1.0
+    image = axes.imshow(
+        grid.reshape(rows, columns),
+        origin="lower",
+        extent=(die[0], die[2], die[1], die[3]),
+        cmap="RdBu",
+        vmin=-top,
+        vmax=top,
+        aspect="auto" if max(width, height) > 4 * min(width, height) else "equal",
+        interpolation="nearest",
+    )
+    axes.grid(False)
+    axes.set(xlabel="x, um", ylabel="y, um")
+    figure.colorbar(image, ax=axes, label=label, shrink=0.9)
+    return _svg(figure)

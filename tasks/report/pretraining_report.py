@@ -17,7 +17,9 @@ def write_pretraining_report(answer: Mapping[str, Any], path: Path) -> Path:
         answer: of :func:`tasks.logic.pretraining_table.pretraining_table`.
         path: of the page.
     """
-    page = Page("Pretraining", "What frozen encoders know, on families that neither encoders nor probes were trained on")
+    page = Page(
+        "Pretraining", "What frozen encoders know, on families that neither encoders nor probes were trained on"
+    )
     least = min((str(each["labels"]) for each in answer["gains"]), key=float, default="")
     known = [each for each in answer["gains"] if each["gain"] is not None]
     for share in sorted({str(each["labels"]) for each in known}, key=float):

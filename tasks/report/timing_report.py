@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from circuitgraph.analysis.sta import Timing
-from circuitgraph.analysis.sta_output import ENDPOINT_COLUMNS, endpoint_rows
 from circuitgraph.analysis.sta_paths import worst_paths
 from circuitgraph.analysis.sta_report import report_path
 from tasks.report.page import Page
-from tasks.report.plots import histogram, scatter
+from tasks.report.plots import floor_map, histogram, scatter
+from tasks.timing.confidence import Confidence
+from tasks.timing.outputs import COLUMNS, sure_rows
 
 
 def timing_page(
@@ -25,14 +26,18 @@ def timing_page(
     paths: int,
     reference: Timing | None = None,
     warnings: Sequence[str] = (),
+    confidence: Confidence | None = None,
+    before: Timing | None = None,
 ) -> Path:
-    """Numbers, histogram of slack, scatter against a reference where there is one, worst paths.
+    """Numbers, histogram and map of slack, scatter against a reference where there is one, worst paths.
 
     Args:
         lines: what matched and what is modelled; the first is shown as a warning when wires are guesses.
         paths: how many worst setup paths are printed, and as many hold paths where hold is violated, else one; 0 = none.
         reference: the same design under known wires, or None.
         warnings: lines that are not to be missed.
+        confidence: intervals and probabilities of the endpoints, or None.
+        before: the analysis that a learned model started from, or None.
     """
     page = Page(
         f"Timing of {summary['design']}",
@@ -46,13 +51,21 @@ def timing_page(
     tiles |= {"setup violating": f"{late:,}", "hold violating": f"{early:,}"}
     bad = [name for name, value in negative.items() if value is not None and value < 0]
     bad += [name for name, count in (("setup violating", late), ("hold violating", early)) if count]
+    if confidence is not None:
+        tiles["violations to be expected (setup)"] = f"{summary['expected_setup_violations']:.1f}"
     page.tiles(tiles, bad)
     for line in warnings:
         page.warning(line)
     page.heading("What went in")
     guessed = summary["wires"] != "spef"
     for row, line in enumerate(lines):
-        page.warning(line) if guessed and row == 0 else page.text(line)
+        loud = (guessed and row == 0) or line.startswith("outside of what the model")
+        page.warning(line) if loud else page.text(line)
+    if confidence is not None:
+        page.text(
+            f"Intervals cover {confidence.level:.0%} of the endpoints of designs like those of training, whose errors "
+            "calibrated them; the probability is that an endpoint's slack is negative."
+        )
     page.heading("Slack")
     figures = [
         (histogram({"setup": setup, "hold": hold}, "slack, ns", zero_line=True), "Worst slack of every endpoint.")
@@ -60,8 +73,18 @@ def timing_page(
     if reference is not None:
         truth = 1e9 * reference.worst_slack()
         figures.append((scatter(truth, {"setup": setup}, "reference slack, ns", "predicted slack, ns"), "Setup slack."))
+    if before is not None:
+        analytic = 1e9 * before.worst_slack()
+        figures.append(
+            (
+                scatter(analytic, {"setup": setup}, "analytic slack, ns", "learned slack, ns"),
+                "Setup slack: what the model changed against the wires that it started from.",
+            )
+        )
+    if inputs.layout is not None:
+        figures.append((slack_map(inputs, timing), "Worst setup slack of what stands in each part of the die."))
     page.figures(*figures)
-    for name, rows in worst_endpoints(timing).items():
+    for name, rows in worst_endpoints(timing, confidence=confidence).items():
         if rows:
             page.heading(f"Worst {name} endpoints")
             page.table(rows)
@@ -70,21 +93,59 @@ def timing_page(
         if found:
             page.heading(f"Worst {name} path{'s' if len(found) > 1 else ''}")
         for one in found:
+            for line in path_notes(timing, one, confidence, before):
+                page.text(line)
             page.preformatted(report_path(timing, one))
     return page.write(path)
 
 
-def worst_endpoints(timing: Timing, setup: int = 10, hold: int = 5) -> dict[str, list[dict[str, str]]]:
+def slack_map(inputs: Any, timing: Timing) -> str:
+    """Setup slack of the endpoints where they stand."""
+    layout = inputs.layout
+    x, y = np.concatenate([layout.pin_x, layout.port_x]), np.concatenate([layout.pin_y, layout.port_y])
+    die = tuple(1e6 * side for side in layout.die)
+    return floor_map(1e6 * x, 1e6 * y, 1e9 * timing.worst_slack(), die, "setup slack, ns")
+
+
+def path_notes(timing: Timing, path: Any, confidence: Confidence | None, before: Timing | None) -> list[str]:
+    """How sure the slack of a path is, and what the model changed in it."""
+    found = []
+    if confidence is not None:
+        low, high, chance = (
+            float(column[path.row]) for column in (confidence.lower, confidence.upper, confidence.probability)
+        )
+        found.append(
+            f"Slack {1e9 * path.slack:.4f} ns; {confidence.level:.0%} interval {1e9 * low:.4f} to {1e9 * high:.4f} ns; "
+            f"it violates with probability {chance:.2f}."
+        )
+    if before is not None:
+        node = int(timing.endpoints.node[path.row])
+        own = (before.endpoints.node == node) & (before.endpoints.kind == timing.endpoints.kind[path.row])
+        if own.any():
+            analytic = float(before.endpoints.slack[own].min())
+            found.append(
+                f"Analytic slack {1e9 * analytic:.4f} ns; the model changed it by {1e9 * (path.slack - analytic):+.4f} ns."
+            )
+    return found
+
+
+def worst_endpoints(
+    timing: Timing, setup: int = 10, hold: int = 5, confidence: Confidence | None = None
+) -> dict[str, list[dict[str, str]]]:
     """The worst rows of the endpoints' table: of setup and recovery, and of hold and removal."""
     found: dict[str, list[dict[str, str]]] = {"setup": [], "hold": []}
     wanted = {"setup": setup, "hold": hold}
-    for row in endpoint_rows(timing):
-        named = dict(zip(ENDPOINT_COLUMNS, row, strict=True))
+    shown = ("slack", "arrival", "required")
+    if confidence is not None:
+        shown = ("slack", "lower", "upper", "arrival", "required")
+    for row in sure_rows(timing, confidence):
+        named = dict(zip(COLUMNS, row, strict=True))
         kind = "hold" if named["check"] in {"hold", "removal"} else "setup"
         if len(found[kind]) < wanted[kind]:
             found[kind].append(
                 {"endpoint": named["endpoint"], "check": named["check"]}
-                | {f"{name} ns": _decimals(named[name]) for name in ("slack", "arrival", "required")}
+                | {f"{name} ns": _decimals(named[name]) for name in shown}
+                | ({"violates": named["probability"]} if confidence is not None else {})
                 | {"clock": named["clock"]}
             )
         if all(len(found[name]) == count for name, count in wanted.items()):

@@ -103,7 +103,7 @@ class LibraryWireLoad(ZeroWires):
     def predict(self, inputs: TimingInputs) -> Prediction:
         """STA with the table's C, and its R where it has one."""
         wires = self.wires(inputs)
-        return predict_from(inputs, wires, "elmore" if wires.resistance.any() else "lumped_cap")
+        return predict_from(inputs, wires, "dmp" if wires.resistance.any() else "lumped_cap")
 
 
 class FanOut(ZeroWires):
@@ -126,8 +126,8 @@ class FanOut(ZeroWires):
         return fan_out_wires(inputs.circuit, self.model, inputs.pin_capacitance)
 
     def predict(self, inputs: TimingInputs) -> Prediction:
-        """STA with Elmore delays of stars."""
-        return predict_from(inputs, self.wires(inputs), "elmore")
+        """STA over stars, delay model "dmp"."""
+        return predict_from(inputs, self.wires(inputs), "dmp")
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The four coefficients."""
@@ -191,7 +191,7 @@ class MatchedTotals:
     def predict(self, inputs: TimingInputs) -> Prediction:
         """STA over the scaled wires."""
         wires = self.wires(inputs)
-        return predict_from(inputs, wires, "elmore", "learned" if wires.source == "learned" else "analytic")
+        return predict_from(inputs, wires, "dmp", "learned" if wires.source == "learned" else "analytic")
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The model's state and the factors."""

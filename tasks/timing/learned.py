@@ -160,22 +160,7 @@ class LearnedWires:
 
         Embedding of the driver pin, mean of those of the sinks, stem of the driver pin, log fan-out, log cells - 6.
         """
-        contexts = inputs.view_cache.setdefault("contexts", WeakKeyDictionary())
-        state = [parameter._version for parameter in self.encoder.parameters()]
-        kept, context = contexts.get(self.encoder, (None, None))
-        if kept != state:
-            data = to_data(inputs.view)
-            with torch.no_grad():
-                stem = self.encoder.eval().stem(data)
-                nodes = self.encoder.propagate(stem, data).nodes
-            driver = torch.from_numpy(driver_nodes(inputs.view, inputs))
-            fan_out = torch.from_numpy(np.log(inputs.fan_out)).float()[:, None]
-            size = torch.full((len(driver), 1), float(np.log(max(1, inputs.circuit.num_cells)) - 6.0))
-            own, before = nodes.index_select(0, driver), stem.index_select(0, driver)
-            context = torch.cat([own, sink_mean(inputs.view, inputs, nodes), before, fan_out, size], dim=1)
-            contexts[self.encoder] = (state, context)
-        found: Tensor = context
-        return found
+        return net_context(self.encoder, inputs)
 
     def wires(self, inputs: TimingInputs) -> Wires:
         """Wires of a design; its labels are not read."""
@@ -191,7 +176,7 @@ class LearnedWires:
 
     def predict(self, inputs: TimingInputs) -> Prediction:
         """STA over the learned wires."""
-        return predict_from(inputs, self.wires(inputs), "elmore", "learned")
+        return predict_from(inputs, self.wires(inputs), "dmp", "learned")
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Weights of encoder and head; how to make both again."""
@@ -243,6 +228,29 @@ def load_learned(path: str | Path) -> LearnedWires:
             Path(path).name, "encoder", f"was made for the {view} view", "give a model of the timing view"
         )
     return model
+
+
+def net_context(encoder: Any, inputs: TimingInputs) -> Tensor:
+    """Embeddings around each of the design's nets by a frozen encoder of the timing view, [M, 3 d + 2]; made once.
+
+    Embedding of the driver pin, mean of those of the sinks, stem of the driver pin, log fan-out, log cells - 6.
+    """
+    contexts = inputs.view_cache.setdefault("contexts", WeakKeyDictionary())
+    state = [parameter._version for parameter in encoder.parameters()]
+    kept, context = contexts.get(encoder, (None, None))
+    if kept != state:
+        data = to_data(inputs.view)
+        with torch.no_grad():
+            stem = encoder.eval().stem(data)
+            nodes = encoder.propagate(stem, data).nodes
+        driver = torch.from_numpy(driver_nodes(inputs.view, inputs))
+        fan_out = torch.from_numpy(np.log(inputs.fan_out)).float()[:, None]
+        size = torch.full((len(driver), 1), float(np.log(max(1, inputs.circuit.num_cells)) - 6.0))
+        own, before = nodes.index_select(0, driver), stem.index_select(0, driver)
+        context = torch.cat([own, sink_mean(inputs.view, inputs, nodes), before, fan_out, size], dim=1)
+        contexts[encoder] = (state, context)
+    found: Tensor = context
+    return found
 
 
 def driver_nodes(view: Any, inputs: TimingInputs) -> np.ndarray:

@@ -6,61 +6,97 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from circuitgraph.analysis.sta import Timing, listed_places
+import numpy as np
+
+from circuitgraph.analysis.sta import Timing
 from circuitgraph.analysis.sta_output import summary as analysis_summary
-from circuitgraph.analysis.sta_prepare import place_capacitances
 from circuitgraph.analysis.sta_unconstrained import unconstrained_line
-from circuitgraph.analysis.wires import Wires, spef_wires, zero_wires
 from circuitgraph.checks import check
 from circuitgraph.errors import CircuitError
 from circuitgraph.files import check_writable, write_atomic
 from circuitgraph.formats import read
+from circuitgraph.formats.lef import read_lef
 from circuitgraph.library import Library
 from tasks.report.timing_report import timing_page
+from tasks.timing.choose import Chosen, choose_wires, refuse_contradictions
+from tasks.timing.confidence import Confidence, confidence_of
 from tasks.timing.inputs import TimingInputs, read_inputs
 from tasks.timing.outputs import write_tables
+from tasks.timing.run_folder import fill_options
 
 Say = Callable[[str], None]
-
-
-@dataclass
-class Chosen:
-    """Wires, where they come from, and what must be said of them."""
-
-    wires: Wires
-    kind: str
-    delay_model: str
-    source: str = "analytic"
-    said: list[str] = field(default_factory=list)
-    unmatched: dict[str, int] = field(default_factory=dict)
-    default_wire_load: bool = False
-    listed: Any = None
 
 
 def predict_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
     """Run the command; writes pins.csv, endpoints.csv, summary.json and report.html into the folder.
 
+    With several corners each has a folder of its own, and summary.json says the worst over all of them.
+
     Raises:
         CircuitError: a file is wrong, a cell type is unknown, there is a loop, or names do not match.
     """
-    began = time.monotonic()
-    if options.wires == "spef" and not options.spef:
-        raise CircuitError("--wires", "'spef'", "needs --spef", "name the SPEF file")
-    if options.model and (options.spef or options.wires not in {None, "fan-out"}):
-        raise CircuitError(
-            "--model", "option", "learns wires, and --spef or --wires gives them", "leave one of them out"
-        )
+    found = fill_options(options)
+    refuse_contradictions(options)
+    if not options.sdc:
+        raise CircuitError("--sdc", "option", "is missing", "name the constraints")
     if options.paths < 0:
         raise CircuitError("--paths", str(options.paths), "must be 0 or more", "give another number")
     folder = Path(options.output)
     check_writable(folder / "summary.json")
     if options.block_size is not None:
         order_ranges(0, options.block_size)
-    library = Library.merged([read(path, format="liberty") for path in options.liberty])
+    corners = corners_of(options)
+    if len(corners) == 1 and "" in corners:
+        return predict_corner(options, corners[""], folder, say, found)
+    answers = {}
+    for name, libraries in corners.items():
+        say(f"corner {name}")
+        answers[name] = predict_corner(options, libraries, folder / name, say, found)
+    worst = {key: _least(answers, key) for key in ("wns_ns", "tns_ns", "hold_wns_ns")}
+    summary = {"design": next(iter(answers.values()))["design"], **worst, "corners": {}}
+    for name, answer in answers.items():
+        summary["corners"][name] = {key: value for key, value in answer.items() if key != "text"}
+    write_atomic(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
+    return {**summary, "text": "\n".join(f"{name}: {answer['text']}" for name, answer in answers.items())}
+
+
+def corners_of(options: argparse.Namespace) -> dict[str, list[str]]:
+    """Liberty files of each corner; one corner without a name where ``--corner`` is not given.
+
+    Raises:
+        CircuitError: both or neither of --liberty and --corner are given, or a corner is no NAME=LIB[,LIB].
+    """
+    if bool(options.liberty) == bool(options.corner):
+        raise CircuitError("--liberty", "library", "is given by --liberty or by --corner", "give one of the two")
+    if options.liberty:
+        return {"": options.liberty}
+    found: dict[str, list[str]] = {}
+    for text in options.corner:
+        name, _, files = text.partition("=")
+        if not name or not files or "/" in name or name.startswith(".") or name in found:
+            raise CircuitError("--corner", f"'{text}'", "is no new NAME=LIB[,LIB]", "write --corner slow=ss.lib")
+        found[name] = files.split(",")
+    return found
+
+
+def _least(answers: dict[str, dict[str, Any]], key: str) -> float | None:
+    known = [answer[key] for answer in answers.values() if answer[key] is not None]
+    return min(known, default=None)
+
+
+def predict_corner(
+    options: argparse.Namespace, libraries: list[str], folder: Path, say: Say, found: list[str]
+) -> dict[str, Any]:
+    """One corner; see :func:`predict_timing`.
+
+    Args:
+        found: lines on the files that a folder gave.
+    """
+    began = time.monotonic()
+    library = Library.merged([read(path, format="liberty") for path in libraries])
     inputs = read_inputs(
         options.netlist,
         library,
@@ -69,28 +105,51 @@ def predict_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
         black_box=options.black_box,
         break_loops=options.break_loops,
         ignore_sdc=options.ignore_sdc,
+        placement=options.placement,
+        technology=read_lef(*options.lef) if options.lef else None,
     )
     chosen = choose_wires(options, inputs)
-    lines = [*chosen.said, *counted(inputs)]
+    lines = [*chosen.said, *found, *counted(inputs)]
     ranges = None
     if options.block_size is not None:
         ranges = order_ranges(len(inputs.prepared.order), options.block_size)
-    timing = inputs.analyse(
-        chosen.wires,
-        chosen.delay_model,
-        default_wire_load=chosen.default_wire_load,
-        listed=chosen.listed,
-        blocks=ranges,
-    )
+    rules = {"default_wire_load": chosen.default_wire_load, "listed": chosen.listed, "blocks": ranges}
+    timing = inputs.analyse(chosen.wires, chosen.delay_model, **rules)
+    confidence, before = None, None
+    if chosen.prior is not None:
+        before = inputs.analyse(chosen.prior, chosen.delay_model, **rules)
+    if getattr(chosen.model, "intervals", None):
+        confidence = confidence_of(chosen.model.intervals, inputs, timing)
     seconds = round(time.monotonic() - began, 3)
     summary = summary_of(inputs, timing, chosen, seconds)
-    write_tables(timing, folder)
+    if confidence is not None:
+        summary |= expected_violations(timing, confidence)
+    write_tables(timing, folder, confidence)
     warnings = [line for line in [unconstrained_line(timing)] if line]
-    page = timing_page(inputs, timing, summary, lines, folder / "report.html", options.paths, warnings=warnings)
+    page = timing_page(
+        inputs,
+        timing,
+        summary,
+        lines,
+        folder / "report.html",
+        options.paths,
+        warnings=warnings,
+        confidence=confidence,
+        before=before,
+    )
     write_atomic(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     for line in [*lines, *warnings]:
         say(line)
     return {**summary, "report": str(page), "text": summary_text(summary, chosen, page)}
+
+
+def expected_violations(timing: Timing, confidence: Confidence) -> dict[str, Any]:
+    """What the probabilities say of the design: level of the intervals, violating setup endpoints to be expected."""
+    late = (timing.endpoints.kind & 1) == 0
+    return {
+        "interval_level": confidence.level,
+        "expected_setup_violations": round(float(np.nansum(confidence.probability[late])), 2),
+    }
 
 
 def counted(inputs: TimingInputs) -> list[str]:
@@ -109,80 +168,6 @@ def order_ranges(nodes: int, size: int) -> list[tuple[int, int]]:
     if size < 1:
         raise CircuitError("--block-size", "block", f"takes at least 1 node, not {size}", "give a larger number")
     return [(start, min(start + size, nodes)) for start in range(0, nodes, size)]
-
-
-def choose_wires(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
-    """Wires as the options say: SPEF if given, else a model if given, else fan-out."""
-    kind = options.wires or ("spef" if options.spef else "fan-out")
-    if kind == "zero":
-        chosen = Chosen(
-            zero_wires(inputs.circuit), "zero", "lumped_cap", said=["wires: none (zero capacitance and delay)"]
-        )
-    elif kind == "spef":
-        chosen = _spef(options, inputs)
-    elif options.model:
-        from tasks.timing.learned import load_learned
-
-        model = load_learned(options.model)
-        chosen = Chosen(model.wires(inputs), "learned", "elmore", "learned")
-        chosen.said.append(
-            f"wires: learned ({Path(options.model).name}), guessed from the netlist alone; no calibrated interval"
-        )
-    else:
-        chosen = _fan_out(inputs)
-    if options.delay_model:
-        chosen.delay_model = options.delay_model
-    if chosen.delay_model == "elmore" and chosen.wires.elmore is None:
-        raise CircuitError("--delay-model", "'elmore'", "needs wires with resistance", "use lumped_cap, or give --spef")
-    return chosen
-
-
-def _spef(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
-    resolved = read(options.spef, format="spef").resolve(inputs.circuit)
-    report = resolved.report
-    report.require(Path(options.spef).name)
-    if options.delay_model == "dmp":
-        from circuitgraph.analysis.pi_model import reduced_wires
-
-        pins = place_capacitances(inputs.circuit, inputs.library, inputs.prepared.rows)
-        wires: Wires = reduced_wires(resolved, inputs.circuit, pins)
-    else:
-        wires = spef_wires(resolved, inputs.circuit, inputs.pin_capacitance)
-    has_resistance = bool((wires.resistance > 0).any())
-    chosen = Chosen(wires, "spef", "elmore" if has_resistance else "lumped_cap", default_wire_load=True)
-    chosen.listed = listed_places(resolved, inputs.circuit)
-    chosen.said.append(
-        f"wires: SPEF; {report.matched:,} of {report.nets:,} nets with a driver and a load have parasitics"
-    )
-    chosen.unmatched = {"nets_without_parasitics": report.nets - report.matched, "unknown_nets": report.num_unknown}
-    chosen.unmatched["unknown_pins"] = report.num_unknown_nodes
-    missing = chosen.unmatched["nets_without_parasitics"]
-    for count, names, what in (
-        (missing, report.missing, "nets without parasitics"),
-        (report.num_unknown, report.unknown, "nets of the SPEF that are not in the netlist"),
-        (report.num_unknown_nodes, report.unknown_nodes, "pins of the SPEF that are not in the netlist"),
-        (report.num_moved_nodes, report.moved_nodes, "pins of the SPEF that are on another net in the netlist"),
-    ):
-        if count:
-            chosen.said.append(f"{count:,} {what}: {', '.join(names)}{', ...' if count > len(names) else ''}")
-    if missing and inputs.library.default_wire_load is not None:
-        chosen.said.append(f"{missing:,} nets without parasitics get the library's default wire load")
-    chosen.said += wires.notes.lines()
-    return chosen
-
-
-def _fan_out(inputs: TimingInputs) -> Chosen:
-    from tasks.timing.baselines import FanOut, LibraryWireLoad
-
-    if inputs.library.default_wire_load is not None:
-        wires = LibraryWireLoad().wires(inputs)
-        where = f"the default wire load of {inputs.library.name}"
-    else:
-        wires = FanOut().wires(inputs)
-        where = "a built-in guess (some 15 um a sink); the library declares no wire load"
-    model = "elmore" if bool((wires.resistance > 0).any()) else "lumped_cap"
-    line = f"wires: by fan-out, from {where}; the answer is analytic and its wires are guesses"
-    return Chosen(wires, "fan-out", model, said=[line])
 
 
 def summary_of(inputs: TimingInputs, timing: Timing, chosen: Chosen, seconds: float) -> dict[str, Any]:

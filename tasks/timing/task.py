@@ -25,14 +25,18 @@ class Timing:
     def models(self) -> Mapping[str, Callable[..., Any]]:
         """What learns."""
         from tasks.timing.learned import LearnedWires
+        from tasks.timing.placed_wires import PlacedWires
 
-        return {"learned wires": LearnedWires}
+        return {"learned wires": LearnedWires, PlacedWires.name: PlacedWires}
 
     def baselines(self) -> Mapping[str, Callable[..., Any]]:
         """What arithmetic gives."""
         from tasks.timing.baselines import FanOut, LibraryWireLoad, ZeroWires
+        from tasks.timing.boosted_wires import BoostedWires
+        from tasks.timing.placed_rows import NominalTrees, PlacedTrees, SteinerTrees
 
-        return {"zero wire": ZeroWires, "library wire load": LibraryWireLoad, "fan-out": FanOut}
+        by_name = (ZeroWires, LibraryWireLoad, FanOut, NominalTrees, PlacedTrees, SteinerTrees, BoostedWires)
+        return {row.name: row for row in by_name}
 
     def metrics(self) -> Mapping[str, Metric]:
         """Metrics of setup slack; labels are the reference prediction of the same design."""

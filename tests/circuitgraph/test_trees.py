@@ -49,9 +49,11 @@ def test_a_steiner_tree_spans_its_points_and_lies_between_the_bounds(pins: list[
     x, y = np.array(pins, np.int64).T
     point, parent, at_x, at_y = steiner_tree(x, y, pull)
     assert sorted(point[point >= 0].tolist()) == list(range(len(pins)))
-    assert point[0] == 0 and parent[0] == -1
+    assert point[0] == 0
+    assert parent[0] == -1
     assert all(0 <= parent[k] < k for k in range(1, len(parent)))
-    assert (at_x[point >= 0] == x[point[point >= 0]]).all() and (at_y[point >= 0] == y[point[point >= 0]]).all()
+    assert (at_x[point >= 0] == x[point[point >= 0]]).all()
+    assert (at_y[point >= 0] == y[point[point >= 0]]).all()
     length = total(parent, at_x, at_y)
     assert length >= np.ptp(x) + np.ptp(y)  # half the perimeter is a lower bound of every tree
     star = int((abs(x - x[0]) + abs(y - y[0])).sum())
