@@ -40,8 +40,8 @@ def circuit_of_layout(layout: Layout, technology: Technology, *, black_box: bool
         shape = technology.shapes.get(name)
         signals = shape.ports.items() if shape and row in used else ()
         ports = [port for port, pin in signals if pin.use not in {"power", "ground"}]
-        own = tuple(Port(port, _direction(shape.ports[port])) for port in ports) if shape else ()
-        types.append(CellType(name, "opaque", own, (None,) * len(own), is_opaque=True))
+        known = tuple(Port(port, _direction(shape.ports[port])) for port in ports) if shape else ()
+        types.append(CellType(name, "opaque", known, (None,) * len(known), is_opaque=True))
         slots.append({port: slot for slot, port in enumerate(ports)})
     widths = np.array([len(kind.ports) for kind in types], np.int64)
     kept = np.zeros(len(design.cell_type), np.bool_)

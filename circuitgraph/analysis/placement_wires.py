@@ -118,16 +118,17 @@ def _weighted(first: FloatArray, second: FloatArray, wanted: FloatArray, weight:
 
 
 def nominal_constants(technology: Technology) -> WireConstants:
-    """Constants from the process alone: the mean of the layers above the first, by R and C per length, and vias.
+    """Constants from the process alone: the mean of the second and third layer, and vias.
 
-    A tree edge goes over the second and third layers; an edge's fixed part is the way from the pins up and down again.
-    LEF states the capacitance of a wire without neighbours, and many files much less: below half of
+    Where these layers state none it is the mean of all that do. An edge's fixed part is the way from the pins up and down
+    again. LEF states the capacitance of a wire without neighbours, and many files much less: below half of
     :data:`USUAL_FARADS` it is taken for that.
 
     Raises:
         CircuitError: the LEF files state no resistance or capacitance of these layers.
     """
-    layers = technology.layers[1:3] or technology.layers
+    stated = [layer for layer in technology.layers if np.isfinite([layer.resistance, layer.capacitance]).all()]
+    layers = [layer for layer in stated if layer in technology.layers[1:3]] or stated
     ohms = float(np.mean([layer.resistance for layer in layers])) if layers else float("nan")
     farads = float(np.mean([layer.capacitance for layer in layers])) if layers else float("nan")
     farads = USUAL_FARADS if farads < USUAL_FARADS / 2 else farads

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,17 @@ import numpy.typing as npt
 from circuitgraph.analysis.dmp import NetModels, net_models, written_out
 from circuitgraph.analysis.sta_blocks import ranges_of, sweep_blocks
 from circuitgraph.analysis.sta_boundary import Boundary, boundary_of
-from circuitgraph.analysis.sta_checks import Candidates, candidates, gating_checks, liberty_checks, worst
+from circuitgraph.analysis.sta_checks import (
+    Candidates,
+    candidates,
+    gating_checks,
+    latch_margins,
+    liberty_checks,
+    setup_uncertainty,
+    worst,
+)
+from circuitgraph.analysis.sta_generated import needs_insertions, tracer_of, with_insertions
+from circuitgraph.analysis.sta_latches import MAX_PASSES, Through, same
 from circuitgraph.analysis.sta_loads import listed_places, net_delays, net_loads
 from circuitgraph.analysis.sta_planes import ideal_arrival
 from circuitgraph.analysis.sta_prepare import Prepared, prepare
@@ -28,6 +38,9 @@ from circuitgraph.circuit import Circuit
 from circuitgraph.constraints import Constraints
 from circuitgraph.errors import CircuitError
 from circuitgraph.library import Library
+
+if TYPE_CHECKING:
+    from circuitgraph.analysis.sta_paths import Tracer
 
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float64]
@@ -44,6 +57,8 @@ class Timing:
     | arrival, slew | float64 [P + T, 4] | s; late rise, late fall, early rise, early fall; NaN where there is none;
       of a bidirectional pin its load half, as in OpenSTA's dumps |
     | endpoints | Candidates | the worst pair of each endpoint and kind of check |
+    | pairs | Candidates | all pairs of an arrival and a check, without credits |
+    | has_credits | bool | pessimism of shared clock paths is removed from ``endpoints`` |
     | load | float64 [N, 4] | F on every net |
     | state_slew, state_arrival | float64 [V, 4], [V, K, 4] | by node and plane; infinite where there is none |
     | boundary, wire | | boundary values; net delays by node |
@@ -65,6 +80,8 @@ class Timing:
     boundary: Boundary
     wire: FloatArray
     peak_rows: int
+    pairs: Candidates
+    has_credits: bool = False
 
     def worst_slack(self, *, early: bool = False) -> FloatArray:
         """Worst slack of every place over its late or its early checks, float64 [P + T]; NaN elsewhere."""
@@ -171,29 +188,63 @@ def analyse(
     if blocks is None and block_size is not None:
         blocks = ranges_of(prepared, block_size)
     slew, arrival, peak = sweep(prepared, load, wire, boundary, blocks, models)
+    if needs_insertions(prepared):
+        prepared = with_insertions(prepared, _tracer(prepared, load, wire, boundary, slew, arrival, models))
+        boundary = boundary_of(prepared, load)
+        slew, arrival, peak = sweep(prepared, load, wire, boundary, blocks, models)
     rows = liberty_checks(prepared, slew, boundary.clock_slew(prepared, slew)) + gating_checks(prepared)
-    found = candidates(prepared, rows, arrival)
+    if len(prepared.latches):
+        latches = Through(prepared, latch_margins(prepared, rows), setup_uncertainty(prepared), slew, load)
+        through: dict[int, FloatArray] = {}
+        for _ in range(MAX_PASSES):
+            found = latches.arrivals(arrival)
+            if same(found, through):
+                break
+            through, boundary = found, boundary_of(prepared, load, found)
+            arrival = sweep(prepared, load, wire, boundary, blocks, models)[1]
+    pairs = candidates(prepared, rows, arrival)
     timing = Timing(
         prepared=prepared,
         delay_model=delay_model,
         arrival=reported(prepared, arrival, boundary),
         slew=ordered(slew[prepared.nodes.load_half]),
-        endpoints=worst(found),
+        endpoints=worst(pairs),
         load=load,
         state_slew=slew,
         state_arrival=arrival,
         boundary=boundary,
         wire=wire,
         peak_rows=peak,
+        pairs=pairs,
     )
     if delay_model == "dmp":
         written, columns, lookups = written_out(prepared, models, boundary)
         timing = replace(timing, prepared=written, state_slew=columns, boundary=lookups)
+    if any(exception.ignores_latency for exception in prepared.constraints.exceptions):
+        from circuitgraph.analysis.sta_paths import without_latency
+
+        pairs = without_latency(timing, pairs)
+        timing = replace(timing, endpoints=worst(pairs), pairs=pairs)
     if not remove_pessimism:
         return timing
     from circuitgraph.analysis.sta_crpr import with_credits
 
-    return replace(timing, endpoints=worst(with_credits(timing, found)))
+    return replace(timing, endpoints=worst(with_credits(timing, pairs)), has_credits=True)
+
+
+def _tracer(
+    prepared: Prepared,
+    load: FloatArray,
+    wire: FloatArray,
+    boundary: Boundary,
+    slew: FloatArray,
+    arrival: FloatArray,
+    models: NetModels,
+) -> Tracer:
+    """Delays of a sweep, of every delay model."""
+    if len(models.pi):
+        prepared, slew, boundary = written_out(prepared, models, boundary)
+    return tracer_of(prepared, load, wire, boundary, slew, arrival)
 
 
 def reported(prepared: Prepared, arrival: FloatArray, boundary: Boundary) -> FloatArray:
@@ -242,7 +293,7 @@ def sweep(
 
     count, planes = prepared.nodes.count, len(prepared.planes)
     arguments = kernel_arguments(prepared, load, wire, boundary)
-    arguments += (models or NetModels.none()).arguments(prepared)
+    arguments += (models or NetModels.none()).arguments(prepared) + prepared.steps.arguments()
     if blocks is not None:
         return sweep_blocks(prepared, arguments, blocks)
     slew, arrival = np.empty((count, 4)), np.empty((count, planes, 4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,7 +29,7 @@ class Boundary:
     | blocks | uint8 [S] | arrivals from upstream stop |
     | tag | int32 [S] | start-point tag |
     | ideal_slew | float64 [S, 4] | slew of a register's clock pin under an ideal clock |
-    | added | node -> float64 [4] | s that a driving cell adds behind a port; part of ``arrival`` |
+    | added | node -> float64 [4] | s that a driving cell or a resistance adds behind a port; part of ``arrival`` |
     """
 
     node: list[int] = field(default_factory=list)
@@ -63,8 +64,16 @@ class Boundary:
         return found
 
 
-def boundary_of(prepared: Prepared, load: FloatArray) -> Boundary:
-    """Slews and arrivals where paths start: ports, clock sources, ideal clock pins."""
+def boundary_of(
+    prepared: Prepared, load: FloatArray, through_latches: Mapping[int, FloatArray] | None = None
+) -> Boundary:
+    """Slews and arrivals where paths start: ports, clock sources, ideal clock pins, outputs of open latches.
+
+    Args:
+        prepared: the circuit.
+        load: F on every net, float64 [N, 4].
+        through_latches: arrivals that latches let through at their outputs, float64 [K, 4] by node.
+    """
     circuit, constraints, planes = prepared.circuit, prepared.constraints, prepared.planes
     boundary = Boundary()
     count = len(planes)
@@ -82,13 +91,19 @@ def boundary_of(prepared: Prepared, load: FloatArray) -> Boundary:
 
             slews, extra[circuit.num_pins + port] = driven_port(prepared, port, load)
             boundary.slew[row] = np.where(np.isnan(slews), boundary.slew[row], slews).tolist()
+        elif len(constraints.drive) and not np.isnan(constraints.drive[port]).all():
+            charged = constraints.drive[port] * load[int(circuit.port_net[port])]
+            boundary.slew[row] = np.where(np.isnan(charged), boundary.slew[row], charged).tolist()
+            extra[circuit.num_pins + port] = np.nan_to_num(charged) * constraints.derate[[1, 1, 3, 3]]
     for number, clock in enumerate(constraints.clocks):
-        for place in clock.sources:
+        for source, place in enumerate(clock.sources):
             row = boundary.at(place, count)
             boundary.blocks[row] = 1
             for edge in (0, 1):
                 for early in (0, 1):
-                    time = edge_time(clock, edge) + source_latency(clock, edge, bool(early))
+                    latency = source_latency(clock, edge, bool(early))
+                    latency = clock.insertion[source][2 * early + edge] if clock.insertion else latency
+                    time = edge_time(clock, edge) + latency
                     time += float(extra[place][2 * early + edge]) if place in extra else 0.0
                     boundary.arrival[row][2 * number + edge, 2 * early + edge] = time
     for delay in constraints.input_delays:
@@ -102,9 +117,11 @@ def boundary_of(prepared: Prepared, load: FloatArray) -> Boundary:
         boundary.tag[boundary.at(int(prepared.nodes.load_half[place]), count)] = tag
     for node in prepared.unclocked_pins.tolist():
         row = boundary.at(node, count)
-        boundary.tag[row] = planes.unclocked_tag
+        boundary.tag[row] = planes.unclocked_tags[planes.tag_of.get(int(prepared.nodes.place[node]), 0)]
         boundary.arrival[row][planes.number[Plane(-1, 0, False)]] = 0.0
     _ideal_clocks(prepared, boundary)
+    for node, times in (through_latches or {}).items():
+        boundary.arrival[boundary.at(node, count)] = times
     return boundary
 
 
@@ -144,7 +161,8 @@ def _ideal_clocks(prepared: Prepared, boundary: Boundary) -> None:
     starts = set(prepared.arcs.source[prepared.launches].tolist()) | set(prepared.checks.source.tolist())
     for node in sorted(starts & set(prepared.clock_edges)):
         bits = prepared.clock_edges[node]
-        reaching = [row for row in range(len(clocks)) if bits >> 4 * row & 15]
-        if reaching and not any(clocks[row].is_propagated for row in reaching):
+        reaching = [row for row in range(len(clocks)) if bits >> 4 * row & 15 and not clocks[row].is_propagated]
+        if reaching:
             row = boundary.at(node, len(prepared.planes))
-            boundary.ideal_slew[row] = [at(clocks[reaching[0]].transition, column) for column in range(4)]
+            slews = [[at(clocks[clock].transition, column) for clock in reaching] for column in range(4)]
+            boundary.ideal_slew[row] = [max(slew) if column < 2 else min(slew) for column, slew in enumerate(slews)]

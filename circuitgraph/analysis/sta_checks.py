@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from circuitgraph.analysis.sta_planes import at, edge_time, ideal_arrival, separations, source_latency, widest_gap
+from circuitgraph.analysis.sta_exceptions import Ending
+from circuitgraph.analysis.sta_latches import borrow_limits, window
+from circuitgraph.analysis.sta_planes import (
+    Plane,
+    Planes,
+    at,
+    edge_time,
+    ideal_arrival,
+    separations,
+    source_latency,
+    widest_gap,
+)
 from circuitgraph.analysis.sta_prepare import Prepared
-from circuitgraph.constraints import PathException
 from circuitgraph.library import TimingType
 
 IntArray = npt.NDArray[np.int32]
@@ -29,6 +40,9 @@ class Check(enum.IntEnum):
     OUTPUT_HOLD = 5
     GATING_SETUP = 6
     GATING_HOLD = 7
+    MAX_DELAY = 8
+    MIN_DELAY = 9
+    LATCH_SETUP = 10
 
     @property
     def label(self) -> str:
@@ -52,6 +66,10 @@ KINDS = {
 }
 
 
+NO_CLOCK = Plane(-1, 0, False)
+"""What captures where nothing does."""
+
+
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """Pairs of an arrival and a check; M pairs.
@@ -61,13 +79,14 @@ class Candidates:
     | node | int32 [M] | data pin |
     | edge | int8 [M] | edge of the data: 0 rise, 1 fall |
     | kind | int8 [M] | :class:`Check` |
-    | plane, clock_plane | int16 [M] | what launched the data, what captures it |
+    | plane, clock_plane | int16 [M] | what launched the data, what captures it (-1: nothing) |
     | clock_node, clock_edge | int32, int8 [M] | capturing pin (-1 of an output delay) and its edge |
     | arrival, required, slack | float64 [M] | s |
-    | margin | float64 [M] | setup or hold time, output delay |
+    | margin | float64 [M] | setup or hold time, output delay; of a latch the time borrowed, negative |
     | shift | float64 [M] | s added to the capturing clock's arrival |
     | uncertainty | float64 [M] | s |
     | credit | float64 [M] | s, clock reconvergence pessimism removed; part of ``required`` |
+    | bound | int32 [M] | row of the exception that bounds the delay (kind MAX_DELAY or MIN_DELAY), else -1 |
     | launch_node | int32 [M] | clock pin that the path starts at where a credit depends on it, else -1 |
     """
 
@@ -86,6 +105,7 @@ class Candidates:
     uncertainty: FloatArray
     credit: FloatArray
     launch_node: IntArray
+    bound: IntArray
 
     def __len__(self) -> int:
         return len(self.node)
@@ -93,6 +113,13 @@ class Candidates:
     def take(self, rows: npt.NDArray[np.generic]) -> Candidates:
         """The given pairs, in their order."""
         return Candidates(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+    @classmethod
+    def none(cls) -> Candidates:
+        """No pairs."""
+        whole, real = np.zeros(0, np.int32), np.zeros(0)
+        small, short = np.zeros(0, np.int8), np.zeros(0, np.int16)
+        return cls(whole, small, small, short, short, whole, small, *(real,) * 7, whole, whole)
 
     @classmethod
     def joined(cls, parts: list[Candidates]) -> Candidates:
@@ -116,6 +143,10 @@ class CheckRows:
     kind: npt.NDArray[np.int8]
     clock_edge: npt.NDArray[np.int8]
     margin: FloatArray
+
+    def take(self, chosen: npt.NDArray[np.bool_]) -> CheckRows:
+        """The chosen checks."""
+        return CheckRows(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
     def __add__(self, other: CheckRows) -> CheckRows:
         """The checks of both."""
@@ -187,14 +218,17 @@ def candidates(prepared: Prepared, rows: CheckRows, arrival: FloatArray) -> Cand
     """
     planes = prepared.planes
     parts: list[Candidates] = []
+    rows, latch_rows = _apart_from_latches(prepared, rows)
     for clock_plane, capture in enumerate(planes.rows):
         if not capture.is_clock:
             continue
         clock = planes.clocks[capture.clock]
         for plane, launch in enumerate(planes.rows):
-            if launch.clock < 0 or (launch.clock, capture.clock) in prepared.constraints.exclusive:
+            if (launch.clock, capture.clock) in prepared.constraints.exclusive:
                 continue
-            apart = separations(planes.clocks[launch.clock], launch.edge, clock, capture.edge)
+            if launch.clock < 0 and not any(track.exception.is_delay for track in planes.tracks):
+                continue
+            apart = _apart(planes, launch, capture)
             for is_early in (0, 1):
                 for edge in (0, 1):
                     chosen = np.flatnonzero((rows.kind & 1 == is_early) & ~np.isnan(rows.margin[:, edge]))
@@ -211,9 +245,9 @@ def candidates(prepared: Prepared, rows: CheckRows, arrival: FloatArray) -> Cand
                     time, capture_time = time[found], capture_time[found]
                     if not clock.is_propagated:
                         capture_time = np.full(len(time), ideal_arrival(clock, capture.edge, not is_early))
-                    launched = edge_time(planes.clocks[launch.clock], launch.edge)
+                    launched = clock_edge_time(planes, launch)
                     shift = np.full(len(time), launched + apart[is_early] - edge_time(clock, capture.edge))
-                    if is_early:
+                    if is_early and launch.clock >= 0:
                         other = 1 - capture.edge
                         most = widest_gap(planes.clocks[launch.clock], launch.edge, clock, other)
                         moved = launched + most - edge_time(clock, other) - clock.period
@@ -227,8 +261,10 @@ def candidates(prepared: Prepared, rows: CheckRows, arrival: FloatArray) -> Cand
                             (time, capture_time, rows.margin[chosen, edge], shift),
                         )
                     )
+    parts += _latches(prepared, latch_rows, arrival)
     parts += _outputs(prepared, arrival)
-    return Candidates.joined(parts) if parts else _none()
+    parts += _without_capture(prepared, rows, arrival, parts)
+    return Candidates.joined(parts) if parts else Candidates.none()
 
 
 def _pairs(
@@ -237,34 +273,43 @@ def _pairs(
     pins: tuple[IntArray, IntArray, npt.NDArray[np.int64], int],
     kind: npt.NDArray[np.int8],
     times: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    borrow: FloatArray | None = None,
 ) -> Candidates:
-    """Pairs of one data plane and one clock plane with exceptions, uncertainty and slack."""
+    """Pairs of one data plane and one clock plane with exceptions, uncertainty and slack.
+
+    What data may *borrow* from behind a latch, s, they borrow as far as they need it.
+    """
     node, clock_node, active, edge = pins
     time, capture_time, margin, shift = times
     count = len(node)
     is_early = int(kind[0]) & 1
     planes = prepared.planes
-    launch, capture = planes.rows[pair[0]], planes.rows[pair[1]]
-    shifts = shift.copy()
-    keep = np.ones(count, np.bool_)
-    for row, exception in enumerate(prepared.constraints.exceptions):
-        if not (exception.hold if is_early else exception.setup) and exception.kind == "false":
-            continue
-        if not _starts(exception, row, launch.clock, planes.tags[launch.tag]):
-            continue
-        ends = _ends(exception, capture.clock, prepared.nodes.place[node])
-        if exception.kind == "false":
-            keep &= ~ends
-        else:
-            shifts += np.where(ends, _cycles(exception, bool(is_early), prepared, launch.clock, capture.clock), 0.0)
-    uncertainty = np.full(count, uncertainty_of(prepared, launch.clock, capture.clock, bool(is_early)))
+    launch, capture = planes.rows[pair[0]], planes.rows[pair[1]] if pair[1] >= 0 else NO_CLOCK
+    place = prepared.nodes.place[node]
+    ending = Ending(planes, launch, capture.clock, capture.edge, place, edge, is_early=bool(is_early))
+    bound = ending.bound()
+    is_bound = bound >= 0
+    shifts, uncertainty = np.zeros(count), np.zeros(count)
+    if pair[1] >= 0:
+        shifts = shift + ending.moved() if launch.clock >= 0 else shift
+        uncertainty[:] = uncertainty_of(prepared, launch, capture, bool(is_early))
+    if is_bound.any():
+        is_out = clock_node < 0
+        delays = np.array([track.exception.delay for track in planes.tracks])[bound]
+        counted = np.where(is_out, 0.0, capture_time - clock_edge_time(planes, capture))
+        capture_time = np.where(is_bound, counted, capture_time)
+        shifts = np.where(is_bound, clock_edge_time(planes, launch) + delays, shifts)
+        uncertainty[is_bound & is_out] = 0.0
     sign = 1.0 if is_early else -1.0
     required = capture_time + shifts + sign * (uncertainty + margin)
+    if borrow is not None:
+        margin = np.where(time > required, -np.minimum(time - required, borrow), 0.0)
+        required = np.where((time > required) & (time <= required + borrow), time, required - margin)
     slack = (time - required) if is_early else (required - time)
     return Candidates(
         node=node.astype(np.int32),
         edge=np.full(count, edge, np.int8),
-        kind=kind,
+        kind=np.where(is_bound, Check.MIN_DELAY if is_early else Check.MAX_DELAY, kind).astype(np.int8),
         plane=np.full(count, pair[0], np.int16),
         clock_plane=np.full(count, pair[1], np.int16),
         clock_node=clock_node.astype(np.int32),
@@ -277,45 +322,97 @@ def _pairs(
         uncertainty=uncertainty,
         credit=np.zeros(count),
         launch_node=np.full(count, -1, np.int32),
-    ).take(keep)
+        bound=bound,
+    ).take(~ending.false() & (is_bound | (pair[1] >= 0) & ((launch.clock >= 0) | (clock_node < 0))))
 
 
-def _starts(exception: PathException, row: int, clock: int, tags: frozenset[int]) -> bool:
-    if exception.from_clocks is None and exception.from_places is None:
-        return True
-    return clock in (exception.from_clocks or ()) or row in tags
+def _apart_from_latches(prepared: Prepared, rows: CheckRows) -> tuple[CheckRows, CheckRows]:
+    """Checks that are none of data that a latch lets through, and those setup checks that are."""
+    latches, count = prepared.latches, np.int64(prepared.nodes.count)
+    own = latches.enable.astype(np.int64) * count + latches.data
+    key = rows.clock_node.astype(np.int64) * count + rows.node
+    is_latch = (rows.kind == Check.SETUP) & np.isin(key, own)
+    return rows.take(~is_latch), rows.take(is_latch)
 
 
-def _ends(exception: PathException, clock: int, places: IntArray) -> npt.NDArray[np.bool_]:
-    if exception.to_clocks is None and exception.to_places is None:
-        return np.ones(len(places), np.bool_)
-    if clock in (exception.to_clocks or ()):
-        return np.ones(len(places), np.bool_)
-    return np.isin(places, np.array(sorted(exception.to_places or ()), np.int64))
+def latch_margins(prepared: Prepared, rows: CheckRows) -> FloatArray:
+    """Setup times of the ways through latches by edge of the data, s, float64 [L, 2]; NaN without a check."""
+    latches, count = prepared.latches, np.int64(prepared.nodes.count)
+    found = np.full((len(latches), 2), np.nan)
+    setup = np.flatnonzero(rows.kind == Check.SETUP)
+    row = dict(zip((rows.clock_node[setup].astype(np.int64) * count + rows.node[setup]).tolist(), setup, strict=True))
+    for way, key in enumerate((latches.enable.astype(np.int64) * count + latches.data).tolist()):
+        if key in row:
+            found[way] = rows.margin[row[key]]
+    return found
 
 
-def _cycles(exception: PathException, is_early: bool, prepared: Prepared, launch: int, capture: int) -> float:
-    """Seconds by which a multicycle path moves the capturing edge."""
-    clocks = prepared.planes.clocks
-    period = clocks[capture if exception.by_end_clock else launch].period
-    if not is_early:
-        return (exception.cycles - 1) * period if exception.setup else 0.0
-    moved = 0.0
-    if exception.setup:
-        moved += (exception.cycles - 1) * period
-    if exception.hold:
-        moved -= exception.cycles * period
-    return moved
+def _latches(prepared: Prepared, rows: CheckRows, arrival: FloatArray) -> list[Candidates]:
+    """Pairs of latches: required when they open, as late as they close less the setup time where data come later."""
+    planes = prepared.planes
+    parts = []
+    for enable, own in enumerate(planes.rows):
+        if not own.is_clock:
+            continue
+        for number, launch in enumerate(planes.rows):
+            if launch.clock < 0 or (launch.clock, own.clock) in prepared.constraints.exclusive:
+                continue
+            for edge in (0, 1):
+                closes = rows.clock_edge.astype(np.int64)
+                time = arrival[rows.node, number, edge]
+                opened = arrival[rows.clock_node, enable, 2 + 1 - closes]
+                closed = arrival[rows.clock_node, enable ^ 1, 2 + closes]
+                margin = rows.margin[:, edge]
+                chosen = np.flatnonzero(
+                    np.isfinite(time) & np.isfinite(opened) & np.isfinite(closed) & ~np.isnan(margin)
+                )
+                if not len(chosen):
+                    continue
+                times = (opened[chosen], closed[chosen])
+                limit = borrow_limits(prepared, rows.node[chosen], rows.clock_node[chosen], own.clock)
+                open_for = window(planes, launch, enable, times, margin[chosen], limit)
+                pairs = _pairs(
+                    prepared,
+                    (number, enable),
+                    (rows.node[chosen], rows.clock_node[chosen], 1 - closes[chosen], edge),
+                    np.full(len(chosen), Check.LATCH_SETUP, np.int8),
+                    (time[chosen], open_for.opening, np.zeros(len(chosen)), np.zeros(len(chosen))),
+                    open_for.most,
+                )
+                parts.append(pairs)
+    return parts
 
 
-def uncertainty_of(prepared: Prepared, launch: int, capture: int, is_early: bool) -> float:
-    """Uncertainty between two clocks, s: of the pair where given, else of the capturing clock."""
-    pair = prepared.constraints.clock_uncertainty.get((launch, capture), (math.nan, math.nan))[int(is_early)]
-    if not math.isnan(pair):
-        return pair
-    clock = prepared.planes.clocks[capture]
+def _apart(planes: Planes, launch: Plane, capture: Plane) -> tuple[float, float]:
+    """Time from a launching edge to the capturing one, setup and hold; without a launching clock 0."""
+    if launch.clock < 0:
+        return 0.0, 0.0
+    return separations(planes.clocks[launch.clock], launch.edge, planes.clocks[capture.clock], capture.edge)
+
+
+def clock_edge_time(planes: Planes, plane: Plane) -> float:
+    """Time of the clock edge of a plane; 0 without a clock."""
+    return edge_time(planes.clocks[plane.clock], plane.edge) if plane.clock >= 0 else 0.0
+
+
+def uncertainty_of(prepared: Prepared, launch: Plane, capture: Plane, is_early: bool) -> float:
+    """Uncertainty between two clock edges, s: of the edges or of the clocks where given, else of the capturing clock."""
+    constraints, none, column = prepared.constraints, (math.nan, math.nan), int(is_early)
+    edges = (launch.clock, launch.edge, capture.clock, capture.edge)
+    for value in (
+        constraints.edge_uncertainty.get(edges, none)[column],
+        constraints.clock_uncertainty.get((launch.clock, capture.clock), none)[column],
+    ):
+        if not math.isnan(value):
+            return value
+    clock = prepared.planes.clocks[capture.clock]
     value = clock.hold_uncertainty if is_early else clock.setup_uncertainty
     return 0.0 if math.isnan(value) else value
+
+
+def setup_uncertainty(prepared: Prepared) -> Callable[[Plane, Plane], float]:
+    """The uncertainty of setup checks by the launching and the capturing plane, s."""
+    return lambda launch, capture: uncertainty_of(prepared, launch, capture, is_early=False)
 
 
 def _outputs(prepared: Prepared, arrival: FloatArray) -> list[Candidates]:
@@ -366,10 +463,44 @@ def _outputs(prepared: Prepared, arrival: FloatArray) -> list[Candidates]:
     return parts
 
 
-def _none() -> Candidates:
-    whole, real = np.zeros(0, np.int32), np.zeros(0)
-    small, short = np.zeros(0, np.int8), np.zeros(0, np.int16)
-    return Candidates(whole, small, small, short, short, whole, small, real, real, real, real, real, real, real, whole)
+def _without_capture(
+    prepared: Prepared, rows: CheckRows, arrival: FloatArray, parts: list[Candidates]
+) -> list[Candidates]:
+    """Pairs of ends whose delay an exception bounds and that no clock captures: outputs and registers without a clock."""
+    planes = prepared.planes
+    if not any(track.exception.is_delay for track in planes.tracks):
+        return []
+    captured = np.zeros(prepared.nodes.count, np.bool_)
+    for part in parts:
+        captured[part.node] = True
+    has_check = np.zeros(prepared.nodes.count, np.bool_)
+    has_check[rows.node] = True
+    loose = np.flatnonzero(prepared.is_endpoint & ~captured & ~has_check)
+    found = []
+    for plane in [number for number, one in enumerate(planes.rows) if not one.is_clock]:
+        for is_early in (0, 1):
+            for edge in (0, 1):
+                column = 2 * is_early + edge
+                checked = ~captured[rows.node] & (rows.kind & 1 == is_early) & ~np.isnan(rows.margin[:, edge])
+                node = np.concatenate([loose, rows.node[checked]])
+                margin = np.concatenate([np.zeros(len(loose)), rows.margin[checked, edge]])
+                time = arrival[node, plane, column]
+                known = np.isfinite(time)
+                node, margin, time = node[known], margin[known], time[known]
+                if not len(node):
+                    continue
+                none, zero = np.full(len(node), -1, np.int32), np.zeros(len(node))
+                kind = np.full(len(node), Check.MIN_DELAY if is_early else Check.MAX_DELAY, np.int8)
+                found.append(
+                    _pairs(
+                        prepared,
+                        (plane, -1),
+                        (node.astype(np.int32), none, np.zeros(len(node), np.int64), edge),
+                        kind,
+                        (time, zero, margin, zero),
+                    )
+                )
+    return found
 
 
 def worst(found: Candidates) -> Candidates:

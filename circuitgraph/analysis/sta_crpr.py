@@ -1,8 +1,8 @@
 """Clock reconvergence pessimism: late minus early arrival of the clock path that launch and capture share, credited.
 
 An endpoint's worst slack is the smallest one over all clock pins that launch into it, each with its own credit.
-Paths whose
-arrival is so far from the worst that no credit could make them the worst are not looked at.
+Paths whose arrival is so far from the worst that no credit could make them the worst are not looked at. Ideal clocks get
+the credit of the arrivals that they would have, as in OpenSTA 2.0.17.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from circuitgraph.analysis.sta import Timing, kernel_arguments
-from circuitgraph.analysis.sta_checks import Candidates
+from circuitgraph.analysis.sta_checks import Candidates, Check
+from circuitgraph.analysis.sta_generated import path_from_master
 from circuitgraph.analysis.sta_paths import Tracer
 
 FloatArray = npt.NDArray[np.float64]
@@ -29,16 +30,35 @@ class Credits:
     def __init__(self, timing: Timing) -> None:
         self.timing = timing
         self.tracer = Tracer(timing)
-        self.chains: dict[tuple[int, int, int, int], list[tuple[int, int]]] = {}
+        self.chains: dict[tuple[int, int, int, int], list[tuple[int, int, int]]] = {}
+        self.origins: dict[tuple[int, int, int, int], list[tuple[int, int, int]]] = {}
         self.pairs: dict[tuple[int, ...], float] = {}
 
-    def chain(self, node: int, edge: int, plane: int, is_early: int) -> list[tuple[int, int]]:
-        """(node, edge) of the clock path to a pin, the pin first."""
+    def chain(self, node: int, edge: int, plane: int, is_early: int) -> list[tuple[int, int, int]]:
+        """(node, edge, plane) of the clock path to a pin, the pin first; through a generated clock on to its master.
+
+        Of node -1, an output delay or a clock that is the data itself, only what leads to a generated clock.
+        """
         key = (node, edge, plane, is_early)
         if key not in self.chains:
-            steps = self.tracer.path(node, edge, plane, is_early)
-            self.chains[key] = [(step.node, step.edge) for step in reversed(steps)]
+            row = self.timing.prepared.planes.rows[plane]
+            found: list[tuple[int, int, int]] = []
+            start = next(iter(self.timing.prepared.planes.clocks[row.clock].sources), -1)
+            if node >= 0:
+                steps = self.tracer.path(node, edge, plane, is_early)
+                found = [(step.node, step.edge, step.plane) for step in reversed(steps)]
+                start = steps[0].node
+            if start >= 0:
+                found += self.origin(row.clock, start, row.edge, is_early)
+            self.chains[key] = found
         return self.chains[key]
+
+    def origin(self, clock: int, place: int, edge: int, is_early: int) -> list[tuple[int, int, int]]:
+        """(node, edge, plane) of the path from the master to an edge of a generated clock; [] of other clocks."""
+        key = (clock, place, edge, is_early)
+        if key not in self.origins:
+            self.origins[key] = path_from_master(self.tracer, clock, place, edge, is_early)
+        return self.origins[key]
 
     def spread(self, node: int, edge: int, plane: int) -> float:
         """Late minus early arrival of a clock plane at a pin."""
@@ -47,39 +67,50 @@ class Credits:
 
     def most(self, node: int, edge: int, plane: int, is_early: int) -> float:
         """Largest credit that a capturing pin can have with any launch."""
-        return max(self.spread(at, way, plane) for at, way in self.chain(node, edge, plane, is_early))
+        return max((self.spread(*step) for step in self.chain(node, edge, plane, is_early)), default=0.0)
 
     def credit(self, launch: tuple[int, int, int], capture: tuple[int, int, int], is_early: int) -> float:
         """Credit of a launching and a capturing pin.
 
         Args:
-            launch: node, edge, plane.
+            launch: node, edge, plane; node -1: the data is a clock.
             capture: node, edge, plane.
             is_early: 0 for setup (late launch, early capture), 1 for hold.
         """
         key = (*launch, *capture, is_early)
         if key not in self.pairs:
-            own = dict(self.chain(*capture, 1 - is_early))
+            own = {node: (edge, plane) for node, edge, plane in self.chain(*capture, 1 - is_early)}
             found = 0.0
-            for node, edge in self.chain(*launch, is_early):
+            for node, edge, plane in self.chain(*launch, is_early):
                 if node in own:
-                    found = self.spread(node, edge, launch[2])
-                    if own[node] != edge:
-                        found = min(found, self.spread(node, own[node], capture[2]))
+                    found = self.spread(node, edge, plane)
+                    if own[node][0] != edge:
+                        found = min(found, self.spread(node, *own[node]))
                     break
             self.pairs[key] = max(found, 0.0)
         return self.pairs[key]
 
 
-def with_credits(timing: Timing, found: Candidates) -> Candidates:
-    """Pairs with their credits; those that no credit can touch stay as they are."""
+def with_credits(timing: Timing, found: Candidates, *, apart: bool = False) -> Candidates:
+    """Pairs with their credits; those that no credit can touch stay as they are.
+
+    Args:
+        timing: an analysis.
+        found: its pairs.
+        apart: look at every edge and plane of an endpoint, not only at those that can have its worst slack.
+    """
     planes = timing.prepared.planes
     if not len(found) or not _spreads(timing):
         return found
     clock_of = np.array([plane.clock for plane in planes.rows], np.int64)
-    propagated = np.array([clock.is_propagated for clock in planes.clocks], np.bool_)
-    capture = clock_of[found.clock_plane]
-    possible = (found.clock_node >= 0) & (clock_of[found.plane] == capture) & propagated[np.maximum(capture, 0)]
+    generated = np.array([clock.generated is not None for clock in planes.clocks] or [False], np.bool_)
+    launch, capture = clock_of[found.plane], clock_of[found.clock_plane]
+    of_generated = generated[np.maximum(capture, 0)]
+    related = (launch == capture) | (launch >= 0) & (generated[np.maximum(launch, 0)] | of_generated)
+    is_latch = found.kind == Check.LATCH_SETUP
+    possible = (
+        ~is_latch & ((found.clock_node >= 0) | of_generated & (found.bound < 0)) & related & (found.clock_plane >= 0)
+    )
     credits = Credits(timing)
     windows = np.zeros(len(found))
     for row in np.flatnonzero(possible).tolist():
@@ -88,7 +119,7 @@ def with_credits(timing: Timing, found: Candidates) -> Candidates:
             int(found.clock_node[row]), int(found.clock_edge[row]), int(found.clock_plane[row]), 1 - early
         )
     chosen = np.flatnonzero(windows > TINY)
-    chosen = chosen[_can_be_worst(found, windows, chosen)]
+    chosen = chosen if apart else chosen[_can_be_worst(found, windows, chosen)]
     if not len(chosen):
         return found
     launches, times = launching(timing, found.take(chosen), windows[chosen])
@@ -121,8 +152,9 @@ def launching(timing: Timing, ends: Candidates, windows: FloatArray) -> tuple[Lo
     from circuitgraph.analysis.sta_crpr_kernels import _kernel_launches
 
     prepared = timing.prepared
-    arguments = kernel_arguments(prepared, timing.load, timing.wire, timing.boundary)
-    tail = np.full((prepared.nodes.count, 2), np.nan)
+    arguments = kernel_arguments(prepared, timing.load, timing.wire, timing.boundary) + prepared.steps.arguments()
+    planes = len(prepared.planes) if len(prepared.steps.row) else 1
+    tail = np.full((prepared.nodes.count, 2, planes), np.nan)
     room = max(1024, 16 * len(ends))
     while True:
         found, times = np.zeros((room, 4), np.int64), np.zeros(room)
@@ -161,7 +193,7 @@ def _credited(
         row = int(chosen[end])
         early = int(found.kind[row]) & 1
         given = 0.0
-        if node >= 0:
+        if node >= 0 or credits.timing.prepared.planes.rows[plane].is_clock:
             capture = (int(found.clock_node[row]), int(found.clock_edge[row]), int(found.clock_plane[row]))
             given = credits.credit((node, edge, plane), capture, early)
         limit = float(found.required[row]) + (-given if early else given)

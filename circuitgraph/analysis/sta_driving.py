@@ -16,7 +16,7 @@ FloatArray = npt.NDArray[np.float64]
 def driven_port(prepared: Prepared, port: int, load: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Slew [4] and added arrival [4] of a terminal with driving cells, s; NaN slews and 0 where none drives.
 
-    Added is the delay with the net's load less the delay without any.
+    Added is the delay with the net's load less the delay without any, derated as that of a net.
 
     Raises:
         CircuitError: the cell or its pins are not in the library.
@@ -29,7 +29,7 @@ def driven_port(prepared: Prepared, port: int, load: FloatArray) -> tuple[FloatA
             found = _drive(prepared, cell, arcs, int(column), float(load[net, column]))
             if found is not None:
                 slew[column], added[column] = found
-    return slew, added
+    return slew, added * prepared.constraints.derate[[1, 1, 3, 3]]
 
 
 def _arcs(prepared: Prepared, cell: DrivingCell) -> list[int]:

@@ -138,7 +138,8 @@ SWEEP = (
     "int32[::1], float64[:, ::1], float64[:, ::1], float64[::1], int8[::1], float64[:, :, ::1], "
     "int32[::1], float64[:, ::1], float64[:, :, ::1], uint8[::1], int32[::1], float64[:, ::1], int32[:, ::1], "
     "float64[:, ::1], float64[:, :, ::1], float64[:, ::1], uint8[::1], float64[:, :, ::1], int64[::1], int32[::1], "
-    "int32[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, :, ::1])"
+    "int32[::1], float64[:, ::1], float64[:, ::1], int32[::1], int32[:, :, ::1], float64[:, ::1], "
+    "float64[:, :, ::1])"
 )
 
 
@@ -182,6 +183,8 @@ def _kernel_sweep(
     in_target: Any,
     arc_delay: Any,
     arc_slew: Any,
+    step_row: Any,
+    step: Any,
     slew: Any,
     arrival: Any,
 ) -> Any:
@@ -208,9 +211,11 @@ def _kernel_sweep(
         out_start, out_arc, in_target: net arcs from each node; node behind each arc.
         arc_delay, arc_slew: filled under the dmp model: derated delay of each arc, by 4 x edge of the target + 2 x
             early + edge of the source, [E, 8]; slew behind a net arc by column, [E, 4].
+        step_row, step: where arrivals change their plane, see ``Steps``; of length 0 where none does.
         slew, arrival: the state, float64 [R, 4] and [R, K, 4]; rows of the range are written.
     """
     planes = arrival.shape[1]
+    moved = np.zeros((planes, 4))
     has_wires = wire.shape[0] > 0
     has_pi = pi.shape[0] > 0
     wave, sunk, flat = np.zeros(WAVE), np.zeros(WAVE), np.zeros(4)
@@ -362,6 +367,20 @@ def _kernel_sweep(
                                 arrival[to, goal, column] = max(arrival[to, goal, column], time)
                             else:
                                 arrival[to, goal, column] = min(arrival[to, goal, column], time)
+        if step_row.shape[0] > 0 and step_row[node] >= 0:
+            for plane in range(planes):
+                for column in range(4):
+                    moved[plane, column] = arrival[to, plane, column]
+                    arrival[to, plane, column] = -math.inf if column < 2 else math.inf
+            for plane in range(planes):
+                for column in range(4):
+                    goal = step[step_row[node], column, plane]
+                    if goal < 0:
+                        continue
+                    if column < 2:
+                        arrival[to, goal, column] = max(arrival[to, goal, column], moved[plane, column])
+                    else:
+                        arrival[to, goal, column] = min(arrival[to, goal, column], moved[plane, column])
         for column in range(4):
             if seed >= 0 and not math.isnan(seed_slew[seed, column]):
                 slew[to, column] = seed_slew[seed, column]

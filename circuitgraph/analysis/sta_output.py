@@ -86,10 +86,11 @@ def endpoint_rows(timing: Timing, bounds: tuple[FloatArray, FloatArray] | None =
     place = prepared.nodes.place[rows.node]
     planes = prepared.planes
     for row in np.argsort(rows.slack, kind="stable").tolist():
-        clock = planes.clocks[planes.rows[int(rows.clock_plane[row])].clock]
+        plane = int(rows.clock_plane[row])
+        clock = planes.clocks[planes.rows[plane].clock].name if plane >= 0 else ""
         lower, upper = (float(bound[row]) for bound in bounds) if bounds is not None else (math.nan, math.nan)
         times = (float(rows.slack[row]), lower, upper, float(rows.arrival[row]), float(rows.required[row]))
-        yield [names[place[row]], Check(int(rows.kind[row])).label, *(nanoseconds(t) for t in times), clock.name]
+        yield [names[place[row]], Check(int(rows.kind[row])).label, *(nanoseconds(t) for t in times), clock]
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -7,11 +7,13 @@ those of the default tag first; arrivals without a clock have the last plane.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from circuitgraph.analysis.sta_tags import Tag, Track, dead, start_tags, tracks_of
 from circuitgraph.constraints import Clock, Constraints, Four
 
 IntArray = npt.NDArray[np.int32]
@@ -42,17 +44,20 @@ class Planes:
     | field | meaning |
     |---|---|
     | rows | the planes by number |
-    | tags | exceptions (rows) that hold for each tag; tag 0 has none |
+    | tracks | what each exception asks of a path |
+    | tags | how far paths have come with the exceptions; tag 0: with none |
     | tag_of | tag of a start place; absent = 0 |
-    | unclocked_tag | tag of clock pins that no clock reaches: they launch at time 0, without a clock; -1 none |
+    | unclocked_tags | by the tag of a start the one of a clock pin that no clock reaches: it launches at time 0, without a
+      clock |
     """
 
     clocks: tuple[Clock, ...]
     rows: list[Plane] = field(default_factory=list)
-    tags: list[frozenset[int]] = field(default_factory=lambda: [frozenset()])
+    tracks: tuple[Track, ...] = ()
+    tags: list[Tag] = field(default_factory=lambda: [frozenset()])
     tag_of: dict[int, int] = field(default_factory=dict)
     number: dict[Plane, int] = field(default_factory=dict)
-    unclocked_tag: int = -1
+    unclocked_tags: dict[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -64,6 +69,12 @@ class Planes:
             self.rows.append(plane)
         return self.number[plane]
 
+    def tag_number(self, tag: Tag) -> int:
+        """Number of a tag, new or known."""
+        if tag not in self.tags:
+            self.tags.append(tag)
+        return self.tags.index(tag)
+
     def launches(self) -> IntArray:
         """Data plane that each plane launches by tag, int32 [K, tags]; -1 where it is no clock or there is none."""
         found = np.full((len(self.rows), len(self.tags)), -1, np.int32)
@@ -71,61 +82,48 @@ class Planes:
             for tag in range(len(self.tags)):
                 if plane.is_clock:
                     found[row, tag] = self.number.get(Plane(plane.clock, plane.edge, False, tag), -1)
-            if plane == Plane(-1, 0, False) and self.unclocked_tag >= 0:
-                found[row, self.unclocked_tag] = row
+            if plane == Plane(-1, 0, False):
+                for tag, own in self.unclocked_tags.items():
+                    found[row, own] = self.number.get(Plane(-1, 0, False, tag), -1)
         return found
 
 
 def planes_of(
-    constraints: Constraints, used_edges: dict[int, set[int]], *, unclocked: bool, unclocked_registers: bool
+    constraints: Constraints,
+    used_edges: dict[int, set[int]],
+    launch_edges: Mapping[int, int],
+    *,
+    unclocked: bool,
+    unclocked_registers: bool,
 ) -> Planes:
-    """The planes that constraints ask for.
+    """The planes that constraints ask for where paths start.
 
     Args:
         constraints: clocks and exceptions.
         used_edges: for each clock the source edges that launch data.
+        launch_edges: edges at which clock pins of registers launch: 1 rise, 2 fall, 3 both.
         unclocked: whether some start has no clock.
         unclocked_registers: whether no clock reaches some register.
     """
-    planes = Planes(constraints.clocks)
-    sets: dict[frozenset[int], int] = {frozenset(): 0}
-    by_place: dict[int, set[int]] = {}
-    for row, exception in enumerate(constraints.exceptions):
-        for place in exception.from_places or ():
-            by_place.setdefault(place, set()).add(row)
-    for place, rows in by_place.items():
-        key = frozenset(rows)
-        if key not in sets:
-            sets[key] = len(planes.tags)
-            planes.tags.append(key)
-        planes.tag_of[place] = sets[key]
+    tracks = tracks_of(constraints, launch_edges)
+    planes = Planes(constraints.clocks, tracks=tracks)
+    for place, tag in start_tags(tracks, launch_edges).items():
+        planes.tag_of[place] = planes.tag_number(tag)
     for clock in range(len(constraints.clocks)):
         for edge in (0, 1):
             planes.add(Plane(clock, edge, True))
-    for tag, held in enumerate(planes.tags):
+    for number, tag in enumerate(planes.tags):
         for clock, edges in sorted(used_edges.items()):
             for edge in sorted(edges):
-                if not _never(constraints, held, clock):
-                    planes.add(Plane(clock, edge, False, tag))
-        if (unclocked or unclocked_registers) and (not tag or not _never(constraints, held, -1)):
-            planes.add(Plane(-1, 0, False, tag))
+                if not all(dead(tracks, tag, clock, edge)):
+                    planes.add(Plane(clock, edge, False, number))
+        if (unclocked or unclocked_registers) and (not number or not all(dead(tracks, tag, -1, 0))):
+            planes.add(Plane(-1, 0, False, number))
     if unclocked_registers:
-        planes.unclocked_tag = len(planes.tags)
-        planes.tags.append(frozenset())
+        for number in range(len(planes.tags)):
+            planes.unclocked_tags[number] = len(planes.tags)
+            planes.tags.append(frozenset())
     return planes
-
-
-def _never(constraints: Constraints, held: frozenset[int], clock: int) -> bool:
-    """Whether false paths by their start alone take everything that a tag or a clock launches."""
-    return any(
-        exception.kind == "false"
-        and exception.setup
-        and exception.hold
-        and exception.to_clocks is None
-        and exception.to_places is None
-        and (row in held or clock in (exception.from_clocks or ()))
-        for row, exception in enumerate(constraints.exceptions)
-    )
 
 
 def edge_time(clock: Clock, edge: int) -> float:

@@ -10,8 +10,12 @@ import numpy.typing as npt
 from circuitgraph.analysis import sta_graph as graph
 from circuitgraph.analysis.sta_constants import constants, programs_of, reduced
 from circuitgraph.analysis.sta_gating import Gates, infer
+from circuitgraph.analysis.sta_generated import with_masters
 from circuitgraph.analysis.sta_graph import Arcs, Nodes
-from circuitgraph.analysis.sta_planes import Planes, planes_of
+from circuitgraph.analysis.sta_latches import Latches, latches_of
+from circuitgraph.analysis.sta_planes import Plane, Planes, planes_of
+from circuitgraph.analysis.sta_steps import Steps, steps_of
+from circuitgraph.analysis.sta_tags import dead
 from circuitgraph.circuit import Circuit, Direction
 from circuitgraph.constraints import Constraints
 from circuitgraph.errors import Notes
@@ -46,6 +50,8 @@ class Prepared:
     | unclocked_ports | int32 | terminals that drive without a clock or a clocked input delay: arrival 0 |
     | unclocked_pins | int32 | nodes that would launch but that no clock reaches |
     | clock_edges | node -> bits | clocks that reach a node: bit 4 c + 2 edge of the pin + edge of the source |
+    | steps | Steps | where arrivals change their plane because an exception names a point of the path |
+    | latches | Latches | ways of data through latches |
     | origin | Prepared or None | set where arcs carry the delays that an analysis found (delay model "dmp"): the
       circuit that was analysed |
     """
@@ -73,6 +79,8 @@ class Prepared:
     unclocked_pins: IntArray
     planes: Planes
     notes: Notes
+    steps: Steps
+    latches: Latches
     origin: Prepared | None = None
 
     @property
@@ -103,7 +111,7 @@ def prepare(
         break_loops: cut one arc of each combinational loop and count it.
 
     Raises:
-        CircuitError: a type is unknown, or there is a combinational loop.
+        CircuitError: a type is unknown, there is a combinational loop, or a generated clock has no master.
     """
     notes = Notes()
     rows = graph.library_rows(circuit, library, black_box=black_box, notes=notes)
@@ -117,10 +125,12 @@ def prepare(
     is_check = library.is_check[of_cells.library_arc]
     checks = of_cells.take(is_check)
     delays = of_cells.take(graph.is_walked(library)[of_cells.library_arc])
+    latches, open_latches = latches_of(of_cells, library, circuit, nodes, value)
     wires = graph.net_arcs(nodes, circuit.num_nets)
     constant = value[nodes.place] < 2
     wires.mask[constant[wires.target] | graph.disabled(wires, nodes, constraints)] &= 0xF0
     keep = ~constant[wires.source]
+    delays = Arcs.joined(delays, open_latches)
     arcs, level, order = graph.levelled(
         Arcs.joined(wires.take(keep), delays), nodes, circuit, break_loops=break_loops, notes=notes
     )
@@ -129,6 +139,7 @@ def prepare(
     in_start = np.zeros(nodes.count + 1, np.int64)
     np.cumsum(np.bincount(arcs.target, minlength=nodes.count), out=in_start[1:])
     launches = _launches(arcs, library)
+    constraints = with_masters(constraints, arcs, in_start, nodes)
     edges, used = clock_network(arcs, launches, nodes, constraints)
     unclocked = _unclocked(circuit, constraints)
     for delay in constraints.input_delays:
@@ -136,10 +147,18 @@ def prepare(
             used.setdefault(delay.clock, set()).add(int(delay.is_fall))
     starts = np.union1d(arcs.source[launches], open_ended.source[_launches(open_ended, library)]).astype(np.int32)
     gates = infer(circuit, programs, arcs, launches, starts, nodes, edges, constant)
+    gates = _inferred(circuit, nodes, constraints, gates)
     is_endpoint = _endpoints(arcs, checks, nodes, constant, open_ended)
     is_endpoint[gates.node] = True
     idle = np.array(sorted(set(starts.tolist()) - set(edges)), np.int32)
-    planes = planes_of(constraints, used, unclocked=bool(len(unclocked)), unclocked_registers=bool(len(idle)))
+    planes = planes_of(
+        constraints,
+        used,
+        _launch_edges(constraints, arcs, launches, nodes),
+        unclocked=bool(len(unclocked)),
+        unclocked_registers=bool(len(idle)),
+    )
+    steps = _steps(constraints, planes, nodes, arcs, launches, used if len(latches) else {})
     return Prepared(
         circuit=circuit,
         library=library,
@@ -164,7 +183,40 @@ def prepare(
         unclocked_pins=idle,
         planes=planes,
         notes=notes,
+        steps=steps,
+        latches=latches,
     )
+
+
+def _steps(
+    constraints: Constraints,
+    planes: Planes,
+    nodes: Nodes,
+    arcs: Arcs,
+    launches: BoolArray,
+    behind_latches: dict[int, set[int]],
+) -> Steps:
+    """The steps; behind latches a path goes on with its tag and the clock edges given."""
+    while True:
+        steps = steps_of(constraints, planes, nodes, arcs, launches)
+        count, unclocked = len(planes), set(planes.unclocked_tags.values())
+        for tag in set(range(len(planes.tags))) - unclocked:
+            for clock, edges in sorted(behind_latches.items()):
+                for edge in sorted(edges):
+                    if not all(dead(planes.tracks, planes.tags[tag], clock, edge)):
+                        planes.add(Plane(clock, edge, False, tag))
+        if len(planes) == count:
+            return steps
+
+
+def _inferred(circuit: Circuit, nodes: Nodes, constraints: Constraints, gates: Gates) -> Gates:
+    """The gates less those of cells and pins where constraints want none."""
+    cells, places = (np.array(sorted(rows), np.int64) for rows in constraints.ungated)
+    if not len(cells) and not len(places):
+        return gates
+    place, clock = nodes.place[gates.node], nodes.place[gates.clock_node]
+    gone = np.isin(place, places) | np.isin(clock, places) | np.isin(circuit.pin_cell[place], cells)
+    return Gates(*(getattr(gates, name)[~gone] for name in Gates.__dataclass_fields__))
 
 
 def _endpoints(arcs: Arcs, checks: Arcs, nodes: Nodes, constant: BoolArray, open_ended: Arcs) -> BoolArray:
@@ -182,6 +234,20 @@ def _launches(arcs: Arcs, library: Library) -> BoolArray:
         return np.zeros(len(arcs), np.bool_)
     timing = library.arc_timing[arcs.library_arc]
     return np.asarray((arcs.library_arc >= 0) & np.isin(timing, (TimingType.RISING_EDGE, TimingType.FALLING_EDGE)))
+
+
+def _launch_edges(constraints: Constraints, arcs: Arcs, launches: BoolArray, nodes: Nodes) -> dict[int, int]:
+    """Edges at which clock pins launch whose edge matters to an exception: 1 rise, 2 fall, 3 both; by place."""
+    named = [e.from_places for e in constraints.exceptions if e.from_edge >= 0 and e.from_places]
+    named += [e.throughs[0].places for e in constraints.exceptions if e.throughs]
+    if not named:
+        return {}
+    wanted = np.array(sorted(frozenset().union(*named)), np.int64)
+    found: dict[int, int] = {}
+    for arc in np.flatnonzero(launches & np.isin(nodes.place[arcs.source], wanted)).tolist():
+        mask, place = int(arcs.mask[arc]), int(nodes.place[arcs.source[arc]])
+        found[place] = found.get(place, 0) | bool(mask & 3) | 2 * bool(mask & 12)
+    return found
 
 
 def _unclocked(circuit: Circuit, constraints: Constraints) -> IntArray:

@@ -12,6 +12,7 @@ EDGE_SIGNS = ("^", "v")
 EDGE_WORDS = ("rising", "falling")
 EDGE_SHORT = ("rise", "fall")
 LINE = 80
+BOUNDS = {Check.MAX_DELAY: "max_delay", Check.MIN_DELAY: "min_delay"}
 
 
 def report_paths(timing: Timing, count: int = 1, *, early: bool = False, digits: int = 4) -> str:
@@ -94,6 +95,8 @@ class _Lines:
 
 
 def _clock_name(timing: Timing, plane: int) -> str:
+    if plane < 0:
+        return "(none)"
     clock = timing.prepared.planes.rows[plane].clock
     return timing.prepared.planes.clocks[clock].name if clock >= 0 else "(none)"
 
@@ -103,6 +106,8 @@ def _group(timing: Timing, path: Path, kind: Check) -> str:
         return "**async_default**"
     if kind in {Check.GATING_SETUP, Check.GATING_HOLD}:
         return "**clock_gating_default**"
+    if kind in BOUNDS and timing.endpoints.clock_node[path.row] < 0:
+        return "**default**"
     return _clock_name(timing, int(timing.endpoints.clock_plane[path.row]))
 
 
@@ -143,17 +148,23 @@ def _start_text(timing: Timing, path: Path) -> tuple[str, str]:
         text = f"input port clocked by {_clock_name(timing, step.plane)}" if clocked else "input port"
         return _name(timing, step.node), text
     clock = _clock_label(timing, step.plane, step.edge)
+    if not timing.prepared.planes.rows[step.plane].is_clock:
+        return _cell(timing, step.node)[0], f"level-sensitive latch clocked by {_clock_name(timing, step.plane)}"
     return _cell(timing, step.node)[0], f"{EDGE_WORDS[step.edge]} edge-triggered flip-flop clocked by {clock}"
 
 
 def _end_text(timing: Timing, path: Path, kind: Check) -> tuple[str, str]:
     rows = timing.endpoints
     node, active = int(rows.node[path.row]), int(rows.clock_edge[path.row])
+    if rows.clock_plane[path.row] < 0:
+        return (_name(timing, node), "output port") if _is_port(timing, node) else (_cell(timing, node)[0], "no clock")
     clock = _clock_label(timing, int(rows.clock_plane[path.row]), active)
     edge = EDGE_WORDS[active]
-    if kind in {Check.OUTPUT_SETUP, Check.OUTPUT_HOLD}:
+    if _is_port(timing, node):
         return _name(timing, node), f"output port clocked by {clock}"
     cell = _cell(timing, node)[0]
+    if kind == Check.LATCH_SETUP:
+        return cell, f"{'negative' if active else 'positive'} level-sensitive latch clocked by {clock}"
     if kind in {Check.RECOVERY, Check.REMOVAL}:
         return cell, f"{kind.label} check against {edge}-edge clock {clock}"
     if kind in {Check.GATING_SETUP, Check.GATING_HOLD}:
@@ -172,12 +183,14 @@ def _launch(timing: Timing, path: Path, lines: _Lines) -> None:
     plane = planes.rows[step.plane]
     start = edge_time(planes.clocks[plane.clock], plane.edge) if plane.clock >= 0 else 0.0
     edge = step.edge if plane.is_clock else plane.edge
-    if plane.clock >= 0:
+    if plane.clock >= 0 and (start or int(timing.endpoints.kind[path.row]) not in BOUNDS):
         lines.row(start, start, f"  clock {_clock_label(timing, step.plane, edge)} ({EDGE_SHORT[edge]} edge)")
     clock = planes.clocks[plane.clock] if plane.clock >= 0 else None
     word = "propagated" if clock is not None and clock.is_propagated else "ideal"
     before = step.arrival
-    if planes.rows[step.plane].is_clock:
+    if not planes.rows[step.plane].is_clock and not _is_port(timing, step.node) and plane.clock >= 0:
+        lines.row(before - start, before, "  time given to startpoint")
+    elif planes.rows[step.plane].is_clock:
         lines.row(before - start, before, f"  clock network delay ({word})")
     else:
         network = _network_delay(timing, step, int(timing.endpoints.kind[path.row]) & 1)
@@ -213,6 +226,9 @@ def _step_text(timing: Timing, step: Step) -> str:
 
 
 def _capture(timing: Timing, path: Path, kind: Check, lines: _Lines) -> None:
+    if kind in BOUNDS:
+        _bounded(timing, path, kind, lines)
+        return
     rows, planes = timing.endpoints, timing.prepared.planes
     plane = planes.rows[int(rows.clock_plane[path.row])]
     clock = planes.clocks[plane.clock]
@@ -243,8 +259,29 @@ def _capture(timing: Timing, path: Path, kind: Check, lines: _Lines) -> None:
         Check.REMOVAL: "library removal time",
         Check.GATING_SETUP: "clock gating setup time",
         Check.GATING_HOLD: "clock gating hold time",
+        Check.LATCH_SETUP: "time borrowed from endpoint",
     }
     lines.row(sign * margin, path.required, f"  {texts.get(kind, 'output external delay')}")
+
+
+def _bounded(timing: Timing, path: Path, kind: Check, lines: _Lines) -> None:
+    """What a largest or smallest delay asks for: the delay, and of a register its clock and its setup or hold time."""
+    rows = timing.endpoints
+    sign = 1.0 if kind & 1 else -1.0
+    margin, uncertainty, credit = (float(column[path.row]) for column in (rows.margin, rows.uncertainty, rows.credit))
+    total = float(rows.shift[path.row])
+    lines.row(timing.prepared.constraints.exceptions[int(rows.bound[path.row])].delay, total, f"  {BOUNDS[kind]}")
+    if rows.clock_node[path.row] >= 0:
+        network = path.required - sign * (margin + uncertainty - credit) - total
+        total += network
+        clock = timing.prepared.planes.clocks[timing.prepared.planes.rows[int(rows.clock_plane[path.row])].clock]
+        lines.row(network, total, f"  clock network delay ({'propagated' if clock.is_propagated else 'ideal'})")
+        if uncertainty:
+            total += sign * uncertainty
+            lines.row(sign * uncertainty, total, "  clock uncertainty")
+        lines.row(-sign * credit, total - sign * credit, "  clock reconvergence pessimism")
+    text = "output external delay" if _is_port(timing, int(rows.node[path.row])) else "library setup time"
+    lines.row(sign * margin, path.required, f"  {text.replace('setup', 'hold') if kind & 1 else text}")
 
 
 def _launch_edge(timing: Timing, path: Path) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,11 +16,7 @@ from circuitgraph.formats.sdc.words import Word, split_list
 
 REFUSED = frozenset(
     [
-        "create_generated_clock",
-        "set_max_delay",
-        "set_min_delay",
         "set_data_check",
-        "set_drive",
         "set_resistance",
         "set_ideal_network",
         "set_ideal_net",
@@ -30,7 +25,6 @@ REFUSED = frozenset(
         "set_annotated_delay",
         "set_annotated_transition",
         "set_annotated_check",
-        "set_max_time_borrow",
         "set_sense",
         "set_clock_sense",
         "set_wire_load_model",
@@ -40,7 +34,6 @@ REFUSED = frozenset(
         "set_net_delay",
         "reset_path",
         "remove_clock",
-        "set_disable_inferred_clock_gating",
         "source",
         "read_sdc",
         "proc",
@@ -138,6 +131,7 @@ class Timing:
         self.outputs: list[PortDelay] = []
         self.transition = np.full((circuit.num_ports, 4), np.nan)
         self.load = np.zeros((circuit.num_ports, 4))
+        self.drive = np.full((circuit.num_ports, 4), np.nan)
         self.driving: dict[int, list[DrivingCell]] = {}
         self.net_load: dict[int, float] = {}
         self.case: dict[int, int] = {}
@@ -146,6 +140,9 @@ class Timing:
         self.disabled_types: set[tuple[str, str, str]] = set()
         self.exclusive: set[tuple[int, int]] = set()
         self.uncertainty: dict[tuple[int, int], tuple[float, float]] = {}
+        self.edge_uncertainty: dict[tuple[int, int, int, int], tuple[float, float]] = {}
+        self.borrow: dict[str, dict[int, float]] = {}
+        self.ungated: dict[str, set[int]] = {"cell": set(), "pin": set()}
         self.exceptions: list[object] = []
         self.derate = np.ones(4)
         self.gating: tuple[float, float] | None = None
@@ -160,6 +157,7 @@ class Timing:
             output_delays=tuple(self.outputs),
             input_transition=self.transition,
             load=self.load,
+            drive=self.drive,
             driving_cells={row: tuple(cells) for row, cells in self.driving.items()},
             net_load=dict(self.net_load),
             case_values=dict(self.case),
@@ -168,6 +166,9 @@ class Timing:
             disabled_types=frozenset(self.disabled_types),
             exclusive=frozenset(self.exclusive),
             clock_uncertainty=dict(self.uncertainty),
+            edge_uncertainty=dict(self.edge_uncertainty),
+            borrow_limits={kind: dict(limits) for kind, limits in self.borrow.items()},
+            ungated=(frozenset(self.ungated["cell"]), frozenset(self.ungated["pin"])),
             exceptions=tuple(row for row in self.exceptions if isinstance(row, PathException)),
             derate=self.derate,
             clock_gating=self.gating,
@@ -240,118 +241,6 @@ def merged(old: Four, columns: list[int], value: float) -> Four:
     for column in columns:
         row[column] = value
     return row[0], row[1], row[2], row[3]
-
-
-# -- clocks ------------------------------------------------------------------------------------
-
-
-def create_clock(timing: Timing, options: Options) -> None:
-    """``create_clock [-name n] -period p [-waveform {rise fall}] [-add] [sources]``."""
-    period = options.number("-period") * timing.time
-    if not period > 0:
-        raise options.fail(f"period {options.text('-period')!r} is not above 0", "give -period")
-    edges = [
-        to_number(options.script, Word(item, options.command.at)) for item in split_list(options.text("-waveform"))
-    ]
-    if len(edges) not in {0, 2}:
-        raise options.fail(f"waveform has {len(edges)} edges, not 2", "write -waveform {rise fall}")
-    rise, fall = (edges[0] * timing.time, edges[1] * timing.time) if edges else (0.0, period / 2)
-    if not rise < fall <= rise + period:
-        raise options.fail("waveform does not rise and fall within one period", "write -waveform {rise fall}")
-    items = timing.found(options, options.rest, "port", "pin")
-    if options.rest and not items and any(word.text for word in options.rest):
-        raise options.fail(
-            "source is no port or pin of the circuit", "correct its name, or leave it out for a virtual clock"
-        )
-    if any(word.text == "" for word in options.rest):
-        raise options.fail("source is empty: the query found nothing", "correct its name")
-    sources = tuple(timing.place(item) for item in items)
-    name = options.text("-name") or (timing.objects.name(*items[0]) if items else "")
-    if not name:
-        raise options.fail("has neither a name nor a source", "give -name")
-    clock = Clock(name, period, (rise, fall), sources)
-    rows = [row for row, old in enumerate(timing.clocks) if old.name == name]
-    if rows:
-        timing.clocks[rows[0]] = clock
-        return
-    if not options.has("-add"):
-        for row, old in enumerate(timing.clocks):
-            if set(old.sources) & set(sources):
-                rest = tuple(place for place in old.sources if place not in sources)
-                timing.clocks[row] = replace(old, sources=rest)
-                timing.notes.add(
-                    "clock that another one replaced at its source",
-                    f"{options.script.place(options.command.at)} {old.name}",
-                )
-    timing.clocks.append(clock)
-
-
-def set_propagated_clock(timing: Timing, options: Options) -> None:
-    """``set_propagated_clock clocks``."""
-    for row in timing.clock_rows(options, options.rest):
-        timing.clocks[row] = replace(timing.clocks[row], is_propagated=True)
-
-
-def set_clock_latency(timing: Timing, options: Options) -> None:
-    """``set_clock_latency [-source] [-rise|-fall] [-min|-max] [-early|-late] delay clocks``."""
-    if len(options.rest) < 2:
-        raise options.fail("takes a delay and clocks", "write set_clock_latency 0.5 [get_clocks clk]")
-    value = to_number(options.script, options.rest[0]) * timing.time
-    for row in timing.clock_rows(options, options.rest[1:]):
-        clock = timing.clocks[row]
-        if options.has("-source"):
-            timing.clocks[row] = replace(clock, source_latency=merged(clock.source_latency, options.columns(), value))
-        else:
-            timing.clocks[row] = replace(clock, latency=merged(clock.latency, options.columns(), value))
-
-
-def set_clock_transition(timing: Timing, options: Options) -> None:
-    """``set_clock_transition [-rise|-fall] [-min|-max] slew clocks``."""
-    if len(options.rest) < 2:
-        raise options.fail("takes a slew and clocks", "write set_clock_transition 0.1 [get_clocks clk]")
-    value = to_number(options.script, options.rest[0]) * timing.time
-    for row in timing.clock_rows(options, options.rest[1:]):
-        clock = timing.clocks[row]
-        timing.clocks[row] = replace(clock, transition=merged(clock.transition, options.columns(), value))
-
-
-def set_clock_uncertainty(timing: Timing, options: Options) -> None:
-    """``set_clock_uncertainty [-setup|-hold] [-from clocks -to clocks] value [clocks]``."""
-    if not options.rest:
-        raise options.fail("lacks its value", "write set_clock_uncertainty 0.1 [get_clocks clk]")
-    value = to_number(options.script, options.rest[0]) * timing.time
-    setup = options.has("-setup") or not options.has("-hold")
-    hold = options.has("-hold") or not options.has("-setup")
-    if options.has("-from") or options.has("-to"):
-        if not (options.has("-from") and options.has("-to")):
-            raise options.fail("has only one of -from and -to", "give both, or clocks")
-        for first in timing.clock_rows(options, options.values["-from"]):
-            for second in timing.clock_rows(options, options.values["-to"]):
-                old = timing.uncertainty.get((first, second), (math.nan, math.nan))
-                timing.uncertainty[first, second] = (value if setup else old[0], value if hold else old[1])
-        return
-    for row in timing.clock_rows(options, options.rest[1:]):
-        clock = timing.clocks[row]
-        timing.clocks[row] = replace(
-            clock,
-            setup_uncertainty=value if setup else clock.setup_uncertainty,
-            hold_uncertainty=value if hold else clock.hold_uncertainty,
-        )
-
-
-def set_clock_groups(timing: Timing, options: Options) -> None:
-    """``set_clock_groups -asynchronous|-logically_exclusive|-physically_exclusive -group clocks ...``."""
-    if options.has("-allow_paths"):
-        raise options.fail("option -allow_paths is not supported", "leave it out")
-    if not any(options.has(name) for name in ("-asynchronous", "-logically_exclusive", "-physically_exclusive")):
-        raise options.fail("does not say how the groups relate", "give -asynchronous")
-    groups = [{row for _, row in timing.found(options, [word], "clock")} for word in options.values.get("-group", [])]
-    if len(groups) == 1:
-        groups.append(set(range(len(timing.clocks))) - groups[0])
-    for first in groups:
-        for second in groups:
-            if first is not second:
-                timing.exclusive.update((a, b) for a in first for b in second if a != b)
 
 
 # -- ports -------------------------------------------------------------------------------------
@@ -432,6 +321,17 @@ def set_driving_cell(timing: Timing, options: Options) -> None:
             timing.driving.setdefault(row, []).append(cell)
 
 
+def set_drive(timing: Timing, options: Options) -> None:
+    """``set_drive [-rise|-fall] [-min|-max] resistance ports``."""
+    if len(options.rest) < 2:
+        raise options.fail("takes a resistance and ports", "write set_drive 1 [all_inputs]")
+    value = to_number(options.script, options.rest[0]) * timing.resistance
+    if value < 0:
+        raise options.fail(f"resistance {options.rest[0].text!r} is below 0", "give 0 or more")
+    for _, row in timing.found(options, options.rest[1:], "port"):
+        timing.drive[row, options.columns()] = value
+
+
 # -- the rest ----------------------------------------------------------------------------------
 
 
@@ -484,29 +384,11 @@ def set_timing_derate(timing: Timing, options: Options) -> None:
             timing.derate[row] = value
 
 
-def set_clock_gating_check(timing: Timing, options: Options) -> None:
-    """``set_clock_gating_check [-setup s] [-hold h]`` for the whole design."""
-    if [word for word in options.rest if unhandled(word.text) is None or "design" not in word.text]:
-        raise options.fail("is supported for the whole design only", "leave the objects out")
-    old = timing.gating or (0.0, 0.0)
-    setup = options.number("-setup", old[0] / timing.time) * timing.time
-    timing.gating = (setup, options.number("-hold", old[1] / timing.time) * timing.time)
-
-
 EDGES = "-rise -fall -min -max"
 TABLE: dict[str, Row] = {
-    "create_clock": (create_clock, "-add", "-name -period -waveform -comment"),
-    "set_propagated_clock": (set_propagated_clock, "", ""),
-    "set_clock_latency": (set_clock_latency, f"-source -early -late {EDGES}", "-clock"),
-    "set_clock_transition": (set_clock_transition, EDGES, ""),
-    "set_clock_uncertainty": (set_clock_uncertainty, "-setup -hold", "-from -to"),
-    "set_clock_groups": (
-        set_clock_groups,
-        "-asynchronous -logically_exclusive -physically_exclusive -allow_paths",
-        "-name -group -comment",
-    ),
     "set_input_transition": (set_input_transition, EDGES, ""),
     "set_load": (set_load, f"-pin_load -wire_load -subtract_pin_load {EDGES}", ""),
+    "set_drive": (set_drive, EDGES, ""),
     "set_driving_cell": (
         set_driving_cell,
         f"-dont_scale -no_design_rule {EDGES}",
@@ -519,7 +401,6 @@ TABLE: dict[str, Row] = {
         "-early -late -rise -fall -clock -data -net_delay -cell_delay -cell_check",
         "",
     ),
-    "set_clock_gating_check": (set_clock_gating_check, "-rise -fall -high -low", "-setup -hold"),
 }
 for _name in ("set_input_delay", "set_output_delay"):
     TABLE[_name] = (

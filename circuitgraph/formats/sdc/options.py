@@ -19,6 +19,7 @@ class Options:
     | flags | flags that were given |
     | values | values by option, in order |
     | rest | words that belong to no option |
+    | order | options with a value, and the value, in the order of the command |
     """
 
     script: Script
@@ -26,6 +27,7 @@ class Options:
     flags: set[str] = field(default_factory=set)
     values: dict[str, list[Word]] = field(default_factory=dict)
     rest: list[Word] = field(default_factory=list)
+    order: list[tuple[str, Word]] = field(default_factory=list)
 
     def has(self, name: str) -> bool:
         """Whether a flag or an option was given."""
@@ -89,6 +91,7 @@ def parse(script: Script, words: list[Word], flags: str = "", keys: str = "") ->
             if at == len(words):
                 raise found.fail(f"option {word.text!r} lacks its value", "give one")
             found.values.setdefault(fits[0], []).append(words[at])
+            found.order.append((fits[0], words[at]))
             at += 1
     return found
 

@@ -8,8 +8,10 @@ from circuitgraph.circuit import Circuit
 from circuitgraph.constraints import Constraints
 from circuitgraph.errors import CircuitError, Notes, nearest
 from circuitgraph.files import Source, name_of, read_bytes
+from circuitgraph.formats.sdc.clocks import TABLE as CLOCKS
 from circuitgraph.formats.sdc.commands import HARMLESS, REFUSED, Timing
 from circuitgraph.formats.sdc.exceptions import TABLE as COMMANDS
+from circuitgraph.formats.sdc.generated import TABLE as GENERATED
 from circuitgraph.formats.sdc.language import Language
 from circuitgraph.formats.sdc.options import parse
 from circuitgraph.formats.sdc.queries import Objects
@@ -20,7 +22,7 @@ from circuitgraph.library import Library
 DEFAULT_TIME = 1e-9
 DEFAULT_CAPACITANCE = 1e-12
 DEFAULT_RESISTANCE = 1e3
-TABLE = COMMANDS | UNITS
+TABLE = COMMANDS | CLOCKS | GENERATED | UNITS
 
 
 def read_sdc(

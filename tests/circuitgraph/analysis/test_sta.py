@@ -228,14 +228,6 @@ def test_an_inverted_clock_opens_the_gate_while_it_is_low(small: Library) -> Non
     assert slack(timing, "u/B", Check.GATING_HOLD) == pytest.approx(1.5 + 10)
 
 
-def test_a_latch_is_an_endpoint_and_launches_when_it_opens(small: Library) -> None:
-    netlist = "module t (g, d, q); input g, d; output q; LAT l (.G(g), .D(d), .Q(q)); endmodule"
-    sdc = "create_clock -name ck -period 10 [get_ports g]\nset_propagated_clock ck\nset_input_delay 3 -clock ck d\n"
-    timing = timing_of(small, netlist, sdc)
-    np.testing.assert_allclose(at(timing, "l/Q"), [1.0] * 4)
-    assert slack(timing, "l/D", Check.SETUP) == pytest.approx(5 - 0.4 - 3)
-
-
 def test_loads_of_annotated_nets(small: Library) -> None:
     netlist = "module t (a, y, z); input a; output y, z; BUF u (.A(a), .Z(y)); BUF v (.A(y), .Z(z)); endmodule"
     circuit = read_verilog(io.BytesIO(netlist.encode()), library=small)
@@ -605,10 +597,15 @@ CASES = {
     "ideal": BASE.replace(
         "set_propagated_clock [all_clocks]", "set_clock_latency 0.2 ck\nset_clock_transition 0.07 ck"
     ),
+    "ideal_derates": BASE.replace("set_propagated_clock [all_clocks]", "set_clock_latency 0.2 ck")
+    + "set_timing_derate -early 0.8\nset_timing_derate -late 1.2\n",
     "latency": BASE + "set_clock_latency -source -early 0.1 ck\nset_clock_latency -source -late 0.15 ck\n",
     "driving": BASE
     + "set_driving_cell -lib_cell CGL_NAND2_X1 -pin Z -from_pin B -input_transition_rise 0.1 [get_ports {a ck}]\n"
     + "set_driving_cell -lib_cell CGL_XOR2_X1 -pin Z [get_ports b]\nset_load 0.003 [get_ports y]\n",
+    "driving_derates": BASE
+    + "set_driving_cell -lib_cell CGL_NAND2_X1 -pin Z -from_pin B -input_transition_rise 0.1 [get_ports {a ck}]\n"
+    + "set_timing_derate -net_delay -late 1.2\nset_timing_derate -net_delay -early 0.8\n",
     "two_clocks": BASE
     + "create_clock -name v -period 3 -waveform {0.1 1.3}\nset_input_delay 0.3 -clock v -clock_fall -add_delay a\n"
     + "set_output_delay 0.1 -clock v -add_delay y\nset_clock_uncertainty -setup 0.03 -from v -to ck\n",
