@@ -78,6 +78,18 @@ class PretrainRecipe(_Part):
     train: TrainPart = TrainPart()
 
 
+class ModelPart(_Part):
+    """Which model of the task."""
+
+    name: Literal["learned wires", "learned wires over placement"] = "learned wires"
+    folds: int = Field(5, ge=0, le=50, description="over placement: trainings that calibrate the intervals; 0 = none")
+    slack_share: float = Field(
+        0.0, ge=0, le=1, description="over placement: last share of the steps with slack in the loss"
+    )
+    width: int = Field(32, ge=4, le=512, description="over placement: of the heads")
+    sinks: bool = Field(False, description="over placement: whether delays of sinks have a residual of their own")
+
+
 class FinetuneRecipe(_Part):
     """A run on a task's labels."""
 
@@ -85,6 +97,7 @@ class FinetuneRecipe(_Part):
     task: Literal["timing"] = "timing"
     data: DataPart = DataPart(view="timing", kinds=["placed"])
     encoder: EncoderPart = EncoderPart()
+    model: ModelPart = ModelPart()
     train: TrainPart = TrainPart(epochs=40, learning_rate=3e-3)
 
 

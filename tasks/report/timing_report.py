@@ -14,7 +14,7 @@ from circuitgraph.analysis.sta_report import report_path
 from tasks.report.page import Page
 from tasks.report.plots import floor_map, histogram, scatter
 from tasks.timing.confidence import Confidence
-from tasks.timing.outputs import COLUMNS, sure_rows
+from tasks.timing.outputs import COLUMNS, pin_slack, sure_rows
 
 
 def timing_page(
@@ -100,11 +100,11 @@ def timing_page(
 
 
 def slack_map(inputs: Any, timing: Timing) -> str:
-    """Setup slack of the endpoints where they stand."""
+    """Setup slack of the pins where they stand."""
     layout = inputs.layout
     x, y = np.concatenate([layout.pin_x, layout.port_x]), np.concatenate([layout.pin_y, layout.port_y])
     die = tuple(1e6 * side for side in layout.die)
-    return floor_map(1e6 * x, 1e6 * y, 1e9 * timing.worst_slack(), die, "setup slack, ns")
+    return floor_map(1e6 * x, 1e6 * y, 1e9 * pin_slack(timing), die, "setup slack, ns")
 
 
 def path_notes(timing: Timing, path: Any, confidence: Confidence | None, before: Timing | None) -> list[str]:

@@ -196,7 +196,8 @@ def placement_lines(inputs: TimingInputs) -> list[str]:
         (outside_die(inputs), (), "pins outside the die"),
     ):
         if count:
-            lines.append(_counted(count, what, names))
+            shown = f" ({', '.join(names)}{', ...' if count > len(names) else ''})" if names else ""
+            lines.append(f"{what}: {count:,}{shown}")
     return lines
 
 

@@ -18,10 +18,7 @@ def run_finetuning(recipe: FinetuneRecipe, output: str | Path, say: Say) -> dict
     """Train learned wires and measure them beside the baselines on families that training never saw."""
     from encoders.checkpoint import save
     from encoders.run import Run
-    from tasks.embedding import model_path
     from tasks.report.run_report import write_run_report
-    from tasks.timing.inputs import corpus_examples
-    from tasks.timing.learned import LearnedWires
     from tasks.timing.table import baseline_scores, score, summary
     from tasks.training import refuse_unknown_families
 
@@ -30,14 +27,13 @@ def run_finetuning(recipe: FinetuneRecipe, output: str | Path, say: Say) -> dict
         raise CircuitError(
             "recipe [data]", "view and kinds", rule, 'leave them out, or write view = "timing", kinds = ["placed"]'
         )
-    corpus = Corpus(recipe.data.folder or shipped_folder())
-    refuse_unknown_families(recipe.data.leave_out, list(corpus.families(("placed",))))
-    given = {"black_box": recipe.data.black_box, "break_loops": recipe.data.break_loops}
-    split = split_examples(corpus_examples(corpus, **given), recipe.data.leave_out)
+    folder = Path(recipe.data.folder or shipped_folder())
+    examples = labelled_examples(folder, recipe)
+    refuse_unknown_families(recipe.data.leave_out, sorted({example.family for example, _ in examples}))
+    split = split_examples(examples, recipe.data.leave_out)
     if not split["train"]:
-        raise CircuitError(str(corpus.folder), "corpus", "has no placed designs to train on", "check its MANIFEST.csv")
-    path = model_path(recipe.encoder.checkpoint or None, "timing")
-    encoder, about = timing_encoder(path)
+        raise CircuitError(str(folder), "corpus", "has no placed designs to train on", "check its table")
+    make = model_maker(recipe)
     names = {example.name: f"{example.inputs.circuit.graph_id:016x}" for part in split.values() for example in part}
     hashes = names | {"corpus": hash_bytes(repr(sorted(names.items())).encode())}
     run = Run(output)
@@ -45,9 +41,12 @@ def run_finetuning(recipe: FinetuneRecipe, output: str | Path, say: Say) -> dict
         if run.status() == "done":
             say(f"{output}: this run is done; its result is printed again")
             return _finished(run)
-        say(f"training wires on {len(split['train'])} designs")
-        model = LearnedWires(encoder, about, recipe.seed)
-        model.fit(split["train"], split["validation"], recipe.train.model_dump(), run, say)
+        say(f"training {recipe.model.name} on {len(split['train'])} designs")
+        model = make()
+        settings = recipe.train.model_dump()
+        if recipe.model.name != "learned wires":
+            settings |= {"folds": recipe.model.folds, "slack_share": recipe.model.slack_share}
+        model.fit(split["train"], split["validation"], settings, run, say)
         tensors, description = model.state()
         save(run.folder / "checkpoints" / "model", tensors, description)
         test = split["test"] or split["validation"]
@@ -58,8 +57,32 @@ def run_finetuning(recipe: FinetuneRecipe, output: str | Path, say: Say) -> dict
         for row in rows:
             row["learned"] = row["row"] == model.name
         run.write("done", {"table": rows})
-        write_run_report(run, "Learned wires", rows)
+        write_run_report(run, model.name.capitalize(), rows)
         return _finished(run)
+
+
+def labelled_examples(folder: Path, recipe: FinetuneRecipe) -> list[tuple[Any, str]]:
+    """Labelled designs of a corpus, or of a folder with ``designs.csv``, with their splits."""
+    from tasks.timing.designs import TABLE, design_example, read_designs
+    from tasks.timing.inputs import corpus_examples
+
+    if (folder / TABLE).exists():
+        return [(design_example(files), files.split) for files in read_designs(folder) if files.spef is not None]
+    given = {"black_box": recipe.data.black_box, "break_loops": recipe.data.break_loops}
+    return corpus_examples(Corpus(folder), **given)
+
+
+def model_maker(recipe: FinetuneRecipe) -> Callable[[], Any]:
+    """A function that makes the untrained model of a recipe; what it needs is read now."""
+    if recipe.model.name == "learned wires":
+        from tasks.embedding import model_path
+        from tasks.timing.learned import LearnedWires
+
+        encoder, about = timing_encoder(model_path(recipe.encoder.checkpoint or None, "timing"))
+        return lambda: LearnedWires(encoder, about, recipe.seed)
+    from tasks.timing.placed_wires import PlacedWires
+
+    return lambda: PlacedWires(recipe.seed, width=recipe.model.width, sinks=recipe.model.sinks)
 
 
 def timing_encoder(path: Path) -> tuple[Any, dict[str, Any]]:

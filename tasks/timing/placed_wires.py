@@ -190,7 +190,11 @@ class PlacedWires:
         wanted = np.stack(
             [np.log(capacitance / features.capacitance), np.log(resistance / features.resistance)], axis=1
         )
-        delay = labels.reduced(inputs).sink[features.place, 0]
+        delay = np.full(len(features.place), np.nan)
+        if labels.resolved is not None:
+            sink = labels.reduced(inputs).sink
+            assert sink is not None
+            delay = sink[features.place, 0]
         known = np.isfinite(wanted).all(axis=1)
         factor_c, factor_r = (np.where(known, np.exp(wanted[:, k]), np.nan)[features.sink_net] for k in (0, 1))
         expected = factor_r * (factor_c * features.wire_delay + features.pin_delay)

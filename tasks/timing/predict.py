@@ -19,6 +19,7 @@ from circuitgraph.errors import CircuitError
 from circuitgraph.files import check_writable, write_atomic
 from circuitgraph.formats import read
 from circuitgraph.formats.lef import read_lef
+from circuitgraph.formats.sdf_writer import write_sdf
 from circuitgraph.library import Library
 from tasks.report.timing_report import timing_page
 from tasks.timing.choose import Chosen, choose_wires, refuse_contradictions
@@ -31,7 +32,7 @@ Say = Callable[[str], None]
 
 
 def predict_timing(options: argparse.Namespace, say: Say) -> dict[str, Any]:
-    """Run the command; writes pins.csv, endpoints.csv, summary.json and report.html into the folder.
+    """Run the command; writes pins.csv, endpoints.csv, required.csv, delays.sdf, summary.json and report.html.
 
     With several corners each has a folder of its own, and summary.json says the worst over all of them.
 
@@ -125,6 +126,7 @@ def predict_corner(
     if confidence is not None:
         summary |= expected_violations(timing, confidence)
     write_tables(timing, folder, confidence)
+    write_sdf(timing, folder / "delays.sdf")
     warnings = [line for line in [unconstrained_line(timing)] if line]
     page = timing_page(
         inputs,

@@ -55,6 +55,9 @@ def measure(example: Example, prediction: Prediction) -> dict[str, float]:
         ("log C MAE", capacitance, "net_capacitance"),
         ("log R MAE", resistance, "net_resistance"),
     ):
+        if key not in prediction.arrays:
+            found[name] = float("nan")
+            continue
         guess = np.asarray(prediction[key], np.float64)
         keep = np.isfinite(labels) & (guess > 0)
         found[name] = (

@@ -25,9 +25,12 @@ class Timing:
     def models(self) -> Mapping[str, Callable[..., Any]]:
         """What learns."""
         from tasks.timing.learned import LearnedWires
+        from tasks.timing.peers.gcnii import GCNII
+        from tasks.timing.peers.preroutgnn import PreRoutGNN
+        from tasks.timing.peers.timing_gcn import TimingGCN
         from tasks.timing.placed_wires import PlacedWires
 
-        return {"learned wires": LearnedWires, PlacedWires.name: PlacedWires}
+        return {model.name: model for model in (LearnedWires, PlacedWires, TimingGCN, PreRoutGNN, GCNII)}
 
     def baselines(self) -> Mapping[str, Callable[..., Any]]:
         """What arithmetic gives."""

@@ -18,6 +18,7 @@ from circuitgraph.analysis.sta_output import PIN_COLUMNS, connected_places, nano
 from circuitgraph.analysis.sta_prepare import prepare
 from circuitgraph.errors import CircuitError
 from circuitgraph.formats import read
+from circuitgraph.formats.lef import read_lef
 from circuitgraph.formats.sdc import read_sdc
 from circuitgraph.pyg import to_data
 from encoders.checkpoint import load_encoder, save_encoder
@@ -27,6 +28,7 @@ from tasks.task import Example, Prediction
 from tasks.timing.baselines import FanOut, ZeroWires
 from tasks.timing.inputs import TimingInputs, TimingLabels, read_example
 from tasks.timing.learned import LearnedWires, load_learned
+from tasks.timing.placed_rows import SteinerTrees
 from tasks.timing.table import learned_scores, measure, reference, shuffled, summary
 from tasks.timing.task import Timing
 from tests.subjects import permuted
@@ -35,7 +37,15 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 TRAIN = {"barrel_shift_32": "shifter", "arbiter_8": "control"}
 TEST = {"spi_master_16": "peripheral", "crc_parallel_32": "crc", "div_array_12": "divider"}
 SETTINGS = {"epochs": 12, "learning_rate": 1e-2, "max_nodes": 600, "save_every": 3}
-MODELS = ("zero wire", "library wire load", "fan-out", "learned wires")
+PEER = {"steps": 4, "learning_rate": 1e-3, "threads": 1, "graphs": 1, "check_every": 4, "pretrain_steps": 2}
+PEERS = ("TimingGCN", "PreRoutGNN", "GCNII")
+PLACED = (
+    *("MST, nominal R and C of the LEF", "MST, calibrated", "Steiner, calibrated", "gradient boosting per net"),
+    "learned wires over placement",
+)
+MODELS = ("zero wire", "library wire load", "fan-out", "learned wires", *PLACED, *PEERS)
+UNKEPT = ("gradient boosting per net",)
+"""Models that no checkpoint holds: they refuse, and say so."""
 Make = Callable[[], Any]
 
 
@@ -48,8 +58,13 @@ def library() -> Any:
 def example(name: str) -> Example:
     """A placed design of the shipped corpus."""
     stem = DATA / "timing" / name / name
-    files = {"netlist": f"{stem}.v", "sdc": f"{stem}.sdc", "spef": f"{stem}.spef.xz"}
-    return read_example(files, library(), (TRAIN | TEST)[name])
+    files = {"netlist": f"{stem}.v", "sdc": f"{stem}.sdc", "spef": f"{stem}.spef.xz", "def": f"{stem}.def.xz"}
+    return read_example(files, library(), (TRAIN | TEST)[name], technology=technology())
+
+
+@cache
+def technology() -> Any:
+    return read_lef(DATA / "library" / "cgl.lef")
 
 
 def train() -> list[Example]:
@@ -70,14 +85,15 @@ def encoder(seed: int = 0) -> tuple[Any, dict[str, Any]]:
 
 def maker(name: str) -> Make:
     task = Timing()
-    if name in task.models():
+    if name == "learned wires":
         return lambda: task.models()[name](*encoder())
-    return task.baselines()[name]
+    return (task.models() | task.baselines())[name]
 
 
 def fitted(make: Make, examples: list[Example] | None = None) -> Any:
     model = make()
-    model.fit(train() if examples is None else examples, [], SETTINGS, None)
+    settings = PEER if model.name in PEERS else SETTINGS
+    model.fit(train() if examples is None else examples, [], settings, None)
     return model
 
 
@@ -100,7 +116,7 @@ def noisy(one: Example, seed: int = 0) -> Example:
 
 def fresh(one: Example) -> Example:
     """The same design with nothing computed yet."""
-    return replace(one, inputs=TimingInputs(one.inputs.name, one.inputs.prepared))
+    return replace(one, inputs=replace(one.inputs, view_cache={}))
 
 
 def prediction_independent_of_labels(make: Make, folder: Path) -> None:
@@ -115,6 +131,10 @@ def prediction_independent_of_labels(make: Make, folder: Path) -> None:
 def state_comes_back(make: Make, folder: Path) -> None:
     """Breaks when a checkpoint misses a part of the model."""
     model = fitted(make)
+    if model.name in UNKEPT:
+        with pytest.raises(CircuitError, match="cannot be kept"):
+            model.state()
+        return
     tensors, about = model.state()
     again = type(model).from_state({name: t.clone() for name, t in tensors.items()}, json.loads(json.dumps(about)))
     assert_equal(again.predict(subject().inputs), model.predict(subject().inputs))
@@ -123,6 +143,10 @@ def state_comes_back(make: Make, folder: Path) -> None:
 def foreign_state_is_refused(make: Make, folder: Path) -> None:
     """Breaks when weights of another model are taken, or a fault of a checkpoint is a traceback."""
     model = make()
+    if model.name in UNKEPT:
+        with pytest.raises(CircuitError, match="cannot hold"):
+            type(model).from_state({}, {})
+        return
     tensors, about = model.state()
     for key in ("fan_out", "encoder", "config", "schema", "seed"):
         if key in about:
@@ -143,7 +167,9 @@ def moved_inputs(one: Example, seed: int) -> TimingInputs:
     circuit = permuted(one.inputs.circuit, seed)
     name = one.inputs.name
     constraints = read_sdc(DATA / "timing" / name / f"{name}.sdc", circuit, library())
-    return TimingInputs(name, prepare(circuit, library(), constraints))
+    placed = read(DATA / "timing" / name / f"{name}.def.xz", format="def", technology=technology())
+    layout = placed.resolve(circuit, technology()).layout
+    return TimingInputs(name, prepare(circuit, library(), constraints), layout=layout, technology=technology())
 
 
 def by_name(inputs: TimingInputs, prediction: Prediction) -> dict[str, np.ndarray]:
@@ -159,7 +185,8 @@ def permutation(make: Make, folder: Path) -> None:
     inputs = moved_inputs(one, 3)
     wanted, found = by_name(one.inputs, model.predict(one.inputs)), by_name(inputs, model.predict(inputs))
     assert found.keys() == wanted.keys()
-    tolerance = 1e-5 if model.state()[0] else 1e-12
+    learns = model.name in Timing().models() or model.name in UNKEPT
+    tolerance = 1e-12 if not learns else 1e-3 if model.name in PEERS else 1e-5
     for name, row in wanted.items():
         np.testing.assert_allclose(found[name], row, rtol=tolerance, atol=tolerance * 1e-9, err_msg=name)
 
@@ -169,7 +196,7 @@ def outputs_round_trip(make: Make, folder: Path) -> None:
     one = subject()
     prediction = fitted(make).predict(one.inputs)
     paths = list(Timing().write(prediction, folder))
-    assert [path.name for path in paths] == ["pins.csv", "endpoints.csv"]
+    assert [path.name for path in paths] == ["pins.csv", "endpoints.csv", "required.csv"]
     rows = list(csv.reader(paths[0].read_text().splitlines()))
     assert tuple(rows[0]) == PIN_COLUMNS
     wanted = by_name(one.inputs, prediction)
@@ -190,12 +217,19 @@ def fitting_twice_gives_the_same(make: Make, folder: Path) -> None:
 
 
 def shuffled_labels_give_no_skill(make: Make, folder: Path) -> None:
-    """Breaks when a score can be had without learning: then the table measures something else."""
+    """Breaks when a score can be had without learning: then the table measures something else.
+
+    Models that read a placement are counted over the tree row with the true constants, the others over the fan-out row.
+    """
+    if make().name in PEERS:
+        pytest.skip("the published models give no wires; their own tests plant labels")
     test = [example(name) for name in TEST]
+    placed = make().name in PLACED
+    row: Any = SteinerTrees if placed else FanOut
     scores = learned_scores(lambda seed: make(), "subject", [0], shuffled(train(), 1), [], test, SETTINGS)
-    scores += learned_scores(lambda seed: FanOut(), "fan-out", [0], train(), [], test, SETTINGS)
-    row = next(row for row in summary(scores) if row["row"] == "subject")
-    assert not row["log C skill %"] > 1.0
+    scores += learned_scores(lambda seed: row(), "base", [0], train(), [], test, SETTINGS)
+    found = next(one for one in summary(scores, "base") if one["row"] == "subject")
+    assert not found["log C skill %"] > 1.0
 
 
 CHECKS = [

@@ -22,7 +22,7 @@ PINS = (
     "pin,endpoint,late_rise_arrival,late_fall_arrival,early_rise_arrival,early_fall_arrival,"
     "late_rise_slew,late_fall_slew,early_rise_slew,early_fall_slew,setup_slack,hold_slack"
 )
-ENDPOINTS = "endpoint,check,slack,lower,upper,arrival,required,clock"
+ENDPOINTS = "endpoint,check,slack,lower,upper,arrival,required,clock,probability"
 SUMMARY = [
     "design",
     "wns_ns",
@@ -39,7 +39,7 @@ SUMMARY = [
     "unmatched",
     "seconds",
 ]
-WRITTEN = ["endpoints.csv", "pins.csv", "report.html", "summary.json"]
+WRITTEN = ["delays.sdf", "endpoints.csv", "pins.csv", "report.html", "required.csv", "summary.json"]
 
 
 @pytest.fixture
@@ -313,7 +313,7 @@ def pins(folder: Path) -> dict[str, dict[str, str]]:
         return {row["pin"]: row for row in csv.DictReader(file)}
 
 
-def test_predict_writes_four_files_with_stable_names(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_writes_six_files_with_stable_names(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = answer(capsys, *PREDICT, "-o", "out")
     assert list(written(workplace / "out")) == WRITTEN
     assert (workplace / "out" / "pins.csv").read_text().splitlines()[0] == PINS
@@ -346,21 +346,24 @@ def test_wires_and_delay_model_take_their_defaults_and_can_be_named(
     spef = ("--spef", "small.spef")
     for number, (words, wires, delay_model) in enumerate(
         (
-            ((), "fan-out", "elmore"),
-            (spef, "spef", "elmore"),
+            ((), "fan-out", "dmp"),
+            (spef, "spef", "dmp"),
             (("--wires", "zero"), "zero", "lumped_cap"),
             ((*spef, "--wires", "zero"), "zero", "lumped_cap"),
-            ((*spef, "--wires", "fan-out"), "fan-out", "elmore"),
+            ((*spef, "--wires", "fan-out"), "fan-out", "dmp"),
             ((*spef, "--delay-model", "lumped_cap"), "spef", "lumped_cap"),
-            ((*spef, "--delay-model", "dmp"), "spef", "dmp"),
+            ((*spef, "--delay-model", "elmore"), "spef", "elmore"),
+            (("--def", "small.def", "--lef", "small.lef"), "placement", "dmp"),
+            ((*spef, "--def", "small.def", "--lef", "small.lef"), "spef", "dmp"),
         )
     ):
         found = answer(capsys, *PREDICT, *words, "-o", f"out{number}")
         assert (found["wires"], found["delay_model"]) == (wires, delay_model)
-    tables = [written(workplace / f"out{number}")["pins.csv"] for number in range(7)]
+    tables = [written(workplace / f"out{number}")["pins.csv"] for number in range(9)]
     assert tables[2] == tables[3]
     assert tables[0] == tables[4]
-    assert len({tables[0], tables[1], tables[2], tables[5], tables[6]}) == 5
+    assert tables[1] == tables[8]
+    assert len({tables[0], tables[1], tables[2], *tables[5:8]}) == 6
 
 
 def test_a_path_by_hand_without_wires(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -395,7 +398,7 @@ def test_a_model_gives_other_wires_and_says_that_it_guessed(
 ) -> None:
     code, out, err = run(capsys, *PREDICT, "--model", str(checkpoints / "model"), "-o", "learned")
     assert code == 0
-    assert "learned; wires learned, elmore" in out
+    assert "learned; wires learned, dmp" in out
     assert "guessed from the netlist alone" in err
     answer(capsys, *PREDICT, "-o", "plain")
     assert list(written(workplace / "learned")) == WRITTEN
@@ -425,7 +428,7 @@ def test_a_design_without_a_constrained_endpoint_does_not_look_clean(
     (workplace / "small.sdc").write_text(sdc)
     code, out, err = run(capsys, *PREDICT, "-o", "out")
     assert code == 0
-    assert out.startswith("small: no constrained endpoint (analytic; wires fan-out, elmore, ")
+    assert out.startswith("small: no constrained endpoint (analytic; wires fan-out, dmp, ")
     assert "WNS" not in out
     line = (
         "unconstrained: 3 endpoints without a check (r1/D, y, q); 1 register clock pin without a clock (r1/CK); "

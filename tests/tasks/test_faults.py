@@ -29,6 +29,8 @@ UNKNOWN = "  NOVEL u4 (.A(n1), .Z(n4));\n"
 LOOP = "  NAND2 u5 (.A(n6), .B(b), .Z(n5));\n  INV u6 (.A(n5), .Z(n6));\n"
 UNDRIVEN = "  NAND2 u7 (.A(ghost), .B(b), .Z(n7));\n"
 SEVERAL = "  INV u8 (.A(b), .Z(n1));\n"
+PLACED = " --def small.def --lef small.lef"
+EMPTY_DEF = "VERSION 5.8 ;\nDESIGN small ;\nUNITS DISTANCE MICRONS 1000 ;\nDIEAREA ( 0 0 ) ( 9 9 ) ;\nEND DESIGN\n"
 FLOATING = "  NAND2 u9 (.B(b), .Z(n9));\n"
 
 
@@ -49,6 +51,18 @@ def replace(name: str, old: str, new: str) -> Edit:
         text = (folder / name).read_text()
         assert old in text
         (folder / name).write_text(text.replace(old, new))
+
+    return edit
+
+
+def drop(name: str, *connections: str) -> Edit:
+    """A DEF file without some of its connections."""
+
+    def edit(folder: Path) -> None:
+        text = (folder / name).read_text()
+        for one in connections:
+            text = text.replace(f" ( {one} )", "")
+        (folder / name).write_text(text)
 
     return edit
 
@@ -347,6 +361,32 @@ PREDICT_CASES = {
     ),
     "negative paths": Case(PREDICT + " --paths -1"),
     "spef wires without spef": Case(PREDICT + " --wires spef"),
+    "placement wires without def": Case(PREDICT + " --wires placement"),
+    "def without lef": Case(PREDICT + " --def small.def"),
+    "def of this netlist": Case(PREDICT + PLACED, 0, (), ("out",)),
+    "def of another run": Case(
+        PREDICT + PLACED, edits=(replace("small.def", "u2 ", "v2 "), replace("small.def", "r1 ", "r2 "))
+    ),
+    "def without components": Case(PREDICT + PLACED, edits=(write("small.def", EMPTY_DEF),)),
+    "def that is empty": Case(PREDICT + PLACED, edits=(write("small.def", ""),)),
+    "def with a pin outside the die": Case(
+        PREDICT + PLACED, 0, (replace("small.def", "+ FIXED ( 2400 2100 ) W", "+ FIXED ( 9900 2100 ) W"),), ("out",)
+    ),
+    "def whose cells are of other types": Case(
+        PREDICT + PLACED,
+        0,
+        (replace("small.def", "- u3 INV", "- u3 NAND2"), drop("small.def", "u3 Z", "u3 A")),
+        ("out",),
+    ),
+    "lef without a cell type": Case(PREDICT + PLACED, edits=(replace("small.lef", " DFF", " DFX"),)),
+    "calibration without def": Case(PREDICT + " --calibration cal.json", edits=(write("cal.json", "{}"),)),
+    "calibration of nothing": Case(PREDICT + PLACED + " --calibration cal.json", edits=(write("cal.json", "{}"),)),
+    "calibration that is no json": Case(PREDICT + PLACED + " --calibration small.v"),
+    "no library": Case("predict timing small.v --sdc small.sdc -o out"),
+    "library and corner": Case(PREDICT + " --corner a=small.lib"),
+    "corner without a name": Case("predict timing small.v --sdc small.sdc --corner small.lib -o out"),
+    "no constraints": Case("predict timing small.v --liberty small.lib -o out"),
+    "folder of nothing": Case("predict timing empty -o out", edits=(write("empty/note", ""),)),
     "elmore without resistance": Case(PREDICT + " --wires zero --delay-model elmore"),
     "model and wires": Case(PREDICT + " --wires zero --model model.safetensors"),
     "encoder instead of a model": Case(PREDICT + " --model timing.safetensors"),
@@ -362,6 +402,14 @@ PREDICT_CASES = {
     "unknown top": Case(PREDICT + " --top smoll"),
     "output under a file": Case(PREDICT.replace("-o out", "-o small.lib/out")),
     "output is a file": Case(PREDICT.replace("-o out", "-o small.lib")),
+}
+
+CALIBRATE = "calibrate timing --def small.def --lef small.lef --spef small.spef -o out"
+
+CALIBRATE_CASES = {
+    "few nets": Case(CALIBRATE),
+    "parasitics of another netlist": Case(CALIBRATE, edits=(replace("small.spef", "*1 n1", "*1 m1"),)),
+    "no def": Case(CALIBRATE.replace("small.def", "none.def")),
 }
 
 USAGE_CASES = {
@@ -385,6 +433,7 @@ TABLES = {
     "pretrain": PRETRAIN_CASES,
     "finetune": FINETUNE_CASES,
     "predict timing": PREDICT_CASES,
+    "calibrate timing": CALIBRATE_CASES,
     "usage": USAGE_CASES,
 }
 CASES = {f"{command}: {name}": case for command, table in TABLES.items() for name, case in table.items()}
