@@ -266,8 +266,10 @@ def library_part(table: Table, examples: dict[str, list[Example]], seeds: int) -
                 ready = True
 
             def predict(e: Example, model: Any = model, count: int = count, seed: int = seed) -> Any:
-                model.prior.given = fitted_constants([few_nets(e, count, seed)], "steiner") if count else {}
-                return model.predict(e.inputs)
+                model.calibrate(e, count, seed)
+                found = model.predict(e.inputs)
+                model.calibrate(e, 0)
+                return found
 
             fill(table, "library", row, seed, tests, lambda predict=predict: predict)
 

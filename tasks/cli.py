@@ -220,6 +220,7 @@ def _predict(commands: Any) -> None:
         "--delay-model", choices=("lumped_cap", "elmore", "dmp"), help="default: dmp where wires have R"
     )
     timing.add_argument("--model", metavar="CHECKPOINT", help="learned wires; without it the answer is analytic")
+    timing.add_argument("--known", metavar="P.spef", help="parasitics of some nets, which calibrate --model")
     timing.add_argument("--calibration", metavar="JSON", help="constants of placed wires, from calibrate timing")
     timing.add_argument("--black-box", action="store_true", help="keep unknown cell types opaque, without arcs")
     timing.add_argument("--break-loops", action="store_true", help="cut combinational loops")
@@ -305,17 +306,83 @@ def _run_demo(options: argparse.Namespace) -> int:
 
 
 def _data(commands: Any) -> None:
-    command = _command(commands, "data", "List, verify or rebuild the shipped corpus.", _run_data)
-    command.add_argument("action", choices=("list", "verify", "rebuild"))
-    command.add_argument("-o", "--output", metavar="FOLDER", help="where rebuild writes")
-    command.add_argument("--data", metavar="FOLDER", help="corpus; default: the shipped one")
-    command.add_argument("--json", action="store_true")
+    command = _command(
+        commands, "data", "The shipped corpus, and folders of labelled timing designs: made, or imported.", _run_data
+    )
+    command.set_defaults(output=None, data=None, json=False)
+    _data_arguments(command)
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, what in (
+        ("list", "List the families of a corpus."),
+        ("verify", "Compare a corpus with its MANIFEST."),
+        ("rebuild", "Make the shipped corpus again."),
+    ):
+        _data_arguments(_command(actions, name, what, _run_data))
+    _make_timing(actions)
+    _import_timing(actions)
+
+
+def _data_arguments(command: _Parser) -> None:
+    """Options that may stand before or behind the action; what is not given leaves the other's value alone."""
+    command.add_argument("-o", "--output", metavar="FOLDER", default=argparse.SUPPRESS, help="where rebuild writes")
+    command.add_argument("--data", metavar="FOLDER", default=argparse.SUPPRESS, help="corpus; default: the shipped one")
+    command.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
 
 
 def _run_data(options: argparse.Namespace) -> int:
     from tasks.corpus_command import data_command
 
     return _answer(options, data_command(options, _say))
+
+
+def _library_arguments(command: _Parser) -> None:
+    command.add_argument("--liberty", action="append", required=True, metavar="LIB")
+    command.add_argument("--lef", action="append", required=True, metavar="LEF", help="technology and cells")
+    command.add_argument("-o", "--output", required=True, metavar="FOLDER", help="the same command goes on there")
+    command.add_argument("--layers", metavar="JSON", help="R and C of layers, or what calibrate timing wrote")
+    command.add_argument("--jobs", type=int, default=0, metavar="N", help="worker processes; default: the cores")
+    command.add_argument("--time-limit", type=float, default=1800.0, metavar="S", help="of one design; default 1800")
+    command.add_argument("--seed", type=int, default=0, help="of placement and splits")
+    command.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+
+
+def _make_timing(actions: Any) -> None:
+    command = _command(
+        actions, "make-timing", "Placed designs with estimated wires and labels, from RTL or netlists.", _run_make
+    )
+    command.add_argument("inputs", nargs="+", metavar="INPUT", help="Verilog files, folders, archives")
+    _library_arguments(command)
+    command.add_argument("--period", default="auto", metavar="NS", help="of the clock; default: found for each design")
+    command.add_argument("--top", help="top module, where a file has several")
+    command.add_argument("--utilisation", type=float, default=0.62, metavar="U", help="of the die; default 0.62")
+    command.add_argument("--max-fan-out", type=int, default=16, metavar="N", help="larger nets are buffered")
+    command.add_argument(
+        "--dont-use", action="append", default=[], metavar="PATTERN", help="cells that synthesis leaves alone"
+    )
+    command.add_argument("--golden", choices=("engine", "opensta"), default="engine", help="what makes the labels")
+
+
+def _run_make(options: argparse.Namespace) -> int:
+    from tasks.timing.factory.make import make_command
+
+    return _answer(options, make_command(options, _say))
+
+
+def _import_timing(actions: Any) -> None:
+    command = _command(
+        actions,
+        "import-timing",
+        "Labelled designs from folders of routed ones, through consistency gates.",
+        _run_import,
+    )
+    command.add_argument("inputs", nargs="+", metavar="FOLDER", help="one design each, or folders of such folders")
+    _library_arguments(command)
+
+
+def _run_import(options: argparse.Namespace) -> int:
+    from tasks.timing.factory.importer import import_command
+
+    return _answer(options, import_command(options, _say))
 
 
 def _doctor(commands: Any) -> None:

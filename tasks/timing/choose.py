@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from circuitgraph.analysis.sta import listed_places
 from circuitgraph.analysis.sta_prepare import place_capacitances
 from circuitgraph.analysis.wires import Wires, spef_wires, zero_wires
 from circuitgraph.errors import CircuitError
 from circuitgraph.files import read_bytes
 from circuitgraph.formats import read
-from tasks.timing.inputs import TimingInputs
+from tasks.task import Example
+from tasks.timing.inputs import TimingInputs, read_labels
 
 GUESSED = ("fan-out", "placement", "learned")
 """Kinds of wires that are estimates."""
@@ -64,6 +67,11 @@ def refuse_contradictions(options: argparse.Namespace) -> None:
         raise CircuitError(
             "--model", "option", "learns wires, and --spef or --wires gives them", "leave one of them out"
         )
+    if options.calibration and options.model:
+        rule = "and --model bring constants of wires each"
+        raise CircuitError("--calibration", "option", rule, "leave one of them out; --known fits a model to the design")
+    if options.known and not options.model:
+        raise CircuitError("--known", "option", "calibrates a learned model", "add --model, or use calibrate timing")
     if options.calibration and (not options.placement or options.spef):
         raise CircuitError(
             "--calibration", "option", "holds constants of wires over a placement", "give --def, and no --spef"
@@ -127,7 +135,6 @@ def _spef(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
 def _learned(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
     from tasks.timing.learned import LearnedWires
     from tasks.timing.models import load_model
-    from tasks.timing.placed_rows import process_of
 
     model = load_model(options.model)
     name = Path(options.model).name
@@ -140,10 +147,14 @@ def _learned(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
         return Chosen(wires, "learned", _model_of(wires), "learned", [line], model=model)
     if inputs.layout is None:
         raise CircuitError("--model", name, "learns wires over a placement", "add --def and --lef")
-    if options.calibration:
-        model.prior.given[process_of(inputs)] = read_calibration(options.calibration)
+    known = []
+    if options.known:
+        example = known_example(options.known, inputs)
+        model.calibrate(example, None)
+        count = int(np.isfinite(example.labels.capacitance[inputs.nets]).sum())
+        known = [f"calibrated on {count:,} nets of {Path(options.known).name}"]
     wires = model.wires(inputs)
-    lines = [f"wires: learned over the placement ({name}), starting from {constants_text(model.prior, inputs)}"]
+    lines = [f"wires: learned over the placement ({name}), starting from {constants_text(model.prior, inputs)}", *known]
     strange = model.strangeness(inputs)
     lines += [f"outside of what the model was trained on: {line}" for line in strange]
     if strange:
@@ -152,6 +163,19 @@ def _learned(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
     chosen = Chosen(wires, "learned", _model_of(wires), "learned", lines, model=model)
     chosen.prior = model.prior.wires(inputs)
     return chosen
+
+
+def known_example(path: str | Path, inputs: TimingInputs) -> Example:
+    """A design with the parasitics of some of its nets as labels.
+
+    Raises:
+        CircuitError: none of the design's nets is in the file.
+    """
+    labels = read_labels(path, inputs, whole=False)
+    if not np.isfinite(labels.capacitance[inputs.nets]).any():
+        rule = "holds none of the design's nets"
+        raise CircuitError(Path(path).name, "nets", rule, "give parasitics of this netlist")
+    return Example(inputs, labels, "", inputs.name)
 
 
 def _placement(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
@@ -203,8 +227,6 @@ def placement_lines(inputs: TimingInputs) -> list[str]:
 
 def outside_die(inputs: TimingInputs) -> int:
     """Placed pins and ports that lie outside of the die."""
-    import numpy as np
-
     layout = inputs.layout
     assert layout is not None
     x0, y0, x1, y1 = layout.die

@@ -256,10 +256,17 @@ def read_placement(
     return resolved.layout, report
 
 
-def read_labels(spef: str | Path, inputs: TimingInputs, golden: str | Path | None = None) -> TimingLabels:
-    """Labels of a design from its SPEF, and the times of another program where there is a table of them."""
+def read_labels(
+    spef: str | Path, inputs: TimingInputs, golden: str | Path | None = None, *, whole: bool = True
+) -> TimingLabels:
+    """Labels of a design from its SPEF, and the times of another program where there is a table of them.
+
+    Args:
+        whole: refuse parasitics that lack more than a tenth of the nets.
+    """
     resolved = read(spef, format="spef").resolve(inputs.circuit)
-    resolved.report.require(Path(spef).name)
+    if whole:
+        resolved.report.require(Path(spef).name)
     wires = spef_wires(resolved, inputs.circuit, inputs.pin_capacitance)
     none = np.full(inputs.circuit.num_nets, np.nan)
     capacitance = np.where(wires.annotated & (wires.capacitance > 0), wires.capacitance, none)

@@ -9,6 +9,7 @@ nets of a design are left out: with a dozen designs they name the design instead
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from tasks.task import Example, Prediction
 from tasks.timing.baselines import predict_from
 from tasks.timing.confidence import KINDS, intervals_from, standardised
 from tasks.timing.inputs import TimingInputs, TimingLabels
-from tasks.timing.placed_rows import PlacedTrees, constants_of, few_nets, process_of
+from tasks.timing.placed_rows import PlacedTrees, constants_of, few_nets, fitted_constants, process_of
 from tasks.timing.wire_features import NET_FEATURES, SINK_FEATURES, WireFeatures, wire_features
 from tasks.timing.wire_heads import BOUND_T, WireHeads
 
@@ -51,7 +52,23 @@ FULL_PROMOTION = 1.74
 """log of the ratio of resistances between the second and third and the fourth and fifth layer at which g is 1."""
 
 SHRINK = 10.0
-"""Nets that few-net calibration counts as evidence for a factor of 1."""
+"""Nets that few-net calibration counts as evidence for the model as it is."""
+
+USUAL_SPREAD = 0.2
+"""Standard deviation of the residuals of nets of usual designs."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """How the residual is used on a design: log factor = strength x residual + offset, for C and for R."""
+
+    strength_c: float = 1.0
+    offset_c: float = 0.0
+    strength_r: float = 1.0
+    offset_r: float = 0.0
+
+
+WHOLE, NOTHING = Match(), Match(0.0, 0.0, 0.0, 0.0)
 
 
 class PlacedWires:
@@ -86,7 +103,7 @@ class PlacedWires:
         context = 3 * encoder.width + 2 if encoder is not None else 0
         self.heads = WireHeads(len(OF_NETS), len(SINK_FEATURES), context, width, rounds, sinks)
         torch.random.set_rng_state(state)
-        self.factors: dict[str, tuple[float, float]] = {}
+        self.matches: dict[str, Match] = {}
         self.intervals: dict[str, Conformal] = {}
         self.seen: dict[str, list[float]] = {}
 
@@ -163,7 +180,7 @@ class PlacedWires:
         found = []
         process = process_of(inputs)
         if process not in self.prior.fitted:
-            found.append(f"process {process}")
+            found.append(f"process {process}: the learned correction is off")
         own = design_values(self.features(inputs))
         for name, (low, high) in self.seen.items():
             margin = 0.25 * (high - low)
@@ -217,10 +234,10 @@ class PlacedWires:
         circuit = inputs.circuit
         capacitance, resistance = np.ones(circuit.num_nets), np.ones(circuit.num_nets)
         sink = np.ones(circuit.num_pins + circuit.num_ports)
-        own = self.factors.get(inputs.name, (1.0, 1.0))
-        capacitance[features.nets] = np.exp(found[0]) * own[0]
-        resistance[features.nets] = np.exp(found[1]) * own[1]
-        sink[features.place] = np.exp(found[2])
+        match = self.match_of(inputs)
+        capacitance[features.nets] = np.exp(match.strength_c * found[0] + match.offset_c)
+        resistance[features.nets] = np.exp(match.strength_r * found[1] + match.offset_r)
+        sink[features.place] = np.exp(match.strength_r * found[2])
         return capacitance, resistance, sink
 
     def wires(self, inputs: TimingInputs) -> ReducedWires:
@@ -241,20 +258,53 @@ class PlacedWires:
         """STA over the learned wires, delay model "dmp"."""
         return predict_from(inputs, self.wires(inputs), "dmp", "learned")
 
-    def calibrate(self, example: Example, nets: int, seed: int = 0) -> None:
-        """Scale one design's C and R so that the totals of a few of its nets come out right.
+    def match_of(self, inputs: TimingInputs) -> Match:
+        """How the residual is used on a design: fully on processes of training, not at all on others, or as calibrated."""
+        if inputs.name in self.matches:
+            return self.matches[inputs.name]
+        return WHOLE if process_of(inputs) in self.prior.fitted else NOTHING
 
-        The factors are shrunk towards 1 as if ten more nets agreed with the model.
+    def calibrate(self, example: Example, nets: int | None, seed: int = 0) -> None:
+        """Fit the model to one design by the parasitics of a few of its nets.
+
+        Of a process that training saw, the nets give two offsets. Of another, they give the four constants first, and how
+        much of the residual they bear out. Everything is shrunk as if ten more nets agreed with the model as it is.
 
         Args:
-            example: a design with labels.
-            nets: how many random nets may be seen; 0 takes the factors back.
+            example: a design with labels, of some nets at least.
+            nets: how many random nets may be seen, None = all; 0 forgets what was fitted.
             seed: of the choice.
         """
-        self.factors.pop(example.inputs.name, None)
-        if nets:
-            shown: TimingLabels = few_nets(example, nets, seed).labels
-            self.factors[example.inputs.name] = matched_factors(shown, self.wires(example.inputs))
+        inputs = example.inputs
+        self.matches.pop(inputs.name, None)
+        process = process_of(inputs)
+        seen = process in self.prior.fitted
+        if not seen:
+            self.prior.given.pop(process, None)
+        if nets == 0:
+            return
+        shown = example if nets is None else few_nets(example, nets, seed)
+        if not seen:
+            self.prior.given |= fitted_constants([shown], self.prior.kind)
+        self.matches[inputs.name] = self._matched(shown, seen)
+
+    def _matched(self, shown: Example, seen: bool) -> Match:
+        """Strengths and offsets that the labelled nets of a design ask for."""
+        features = self.features(shown.inputs)
+        self.heads.eval()
+        with torch.no_grad():
+            found = [part.double().numpy() for part in self.heads(net_graph(shown.inputs, features, self.encoder))]
+        labels: TimingLabels = shown.labels
+        fits = []
+        for true, prior, residual in (
+            (labels.capacitance[features.nets], features.capacitance, found[0]),
+            (labels.resistance[features.nets], features.resistance, found[1]),
+        ):
+            with np.errstate(invalid="ignore"):
+                left = np.log(true / prior)
+            known = np.isfinite(left)
+            fits.append(matched(left[known], residual[known], _roots(prior)[known], 1.0 if seen else None))
+        return Match(fits[0][0], fits[0][1], fits[1][0], fits[1][1])
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Weights of the heads, the constants, and how to make both again."""
@@ -345,16 +395,28 @@ def promotion(technology: Technology) -> float:
     return float(np.clip(np.log(low / high) / FULL_PROMOTION, 0.1, 1.0)) if high > 0 else 1.0
 
 
-def matched_factors(labels: TimingLabels, wires: Any) -> tuple[float, float]:
-    """Factors that bring the totals of C and of R of the labelled nets to the truth, shrunk towards 1."""
-    known = np.isfinite(labels.capacitance) & np.isfinite(labels.resistance)
-    known &= (wires.capacitance > 0) & (wires.resistance > 0)
-    share = known.sum() / (known.sum() + SHRINK)
-    found = []
-    for true, guess in ((labels.capacitance, wires.capacitance), (labels.resistance, wires.resistance)):
-        ratio = float(true[known].sum() / guess[known].sum()) if known.any() else 1.0
-        found.append(float(np.exp(share * np.log(ratio))))
-    return found[0], found[1]
+def matched(left: FloatArray, residual: FloatArray, weight: FloatArray, strength: float | None) -> tuple[float, float]:
+    """Strength a and offset b such that a x residual + b is near what is left, weighted least squares, shrunk.
+
+    Args:
+        left: log of truth over prior, [K].
+        residual: what the model says of it, [K].
+        weight: of each net, [K].
+        strength: a itself where it is not to be found; None = ridge regression towards 0, within 0 and 1.
+
+    >>> matched(np.array([0.2, 0.2]), np.zeros(2), np.ones(2), 1.0)[1] < 0.2 / 2
+    True
+    """
+    if not len(left):
+        return (0.0 if strength is None else strength), 0.0
+    share = weight / weight.sum()
+    if strength is None:
+        across = residual - share @ residual
+        bent = float(share @ (across * (left - share @ left)))
+        ridge = SHRINK / len(left) * USUAL_SPREAD**2
+        strength = float(np.clip(bent / (float(share @ across**2) + ridge), 0.0, 1.0))
+    offset = float(share @ (left - strength * residual)) * len(left) / (len(left) + SHRINK)
+    return strength, offset
 
 
 def _clipped(values: FloatArray, bound: float) -> npt.NDArray[np.float32]:
@@ -372,4 +434,4 @@ def _steps(graphs: Sequence[CircuitData], max_nodes: int) -> int:
     return len(EpochLoader(graphs, max_nodes, 0).batches(0))
 
 
-__all__ = ["PlacedWires", "matched_factors", "net_graph", "promotion"]
+__all__ = ["Match", "PlacedWires", "matched", "net_graph", "promotion"]

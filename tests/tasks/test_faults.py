@@ -382,6 +382,8 @@ PREDICT_CASES = {
     "calibration without def": Case(PREDICT + " --calibration cal.json", edits=(write("cal.json", "{}"),)),
     "calibration of nothing": Case(PREDICT + PLACED + " --calibration cal.json", edits=(write("cal.json", "{}"),)),
     "calibration that is no json": Case(PREDICT + PLACED + " --calibration small.v"),
+    "calibration and model": Case(PREDICT + PLACED + " --model model --calibration c.json"),
+    "known parasitics without a model": Case(PREDICT + PLACED + " --known small.spef"),
     "no library": Case("predict timing small.v --sdc small.sdc -o out"),
     "library and corner": Case(PREDICT + " --corner a=small.lib"),
     "corner without a name": Case("predict timing small.v --sdc small.sdc --corner small.lib -o out"),

@@ -28,7 +28,7 @@ from tasks.timing.confidence import confidence_of
 from tasks.timing.designs import DesignFiles, design_example, read_designs, write_designs
 from tasks.timing.inputs import TimingLabels, read_example
 from tasks.timing.placed_rows import PlacedTrees, SteinerTrees, few_nets, fitted_constants
-from tasks.timing.placed_wires import PlacedWires, matched_factors
+from tasks.timing.placed_wires import PlacedWires, matched
 from tasks.timing.run_folder import find_run, stem
 from tasks.timing.wire_features import NET_FEATURES, SINK_FEATURES, wire_features
 
@@ -313,25 +313,45 @@ def test_a_net_far_beyond_all_of_training_counts_as_the_largest_usual_one() -> N
     assert torch.equal(first, model.heads(graph)[0])
 
 
-def test_few_net_calibration_brings_totals_nearer_and_is_taken_back() -> None:
+def test_few_net_calibration_brings_wires_nearer_and_is_taken_back() -> None:
     one = example(NAMES[2])
     shown = few_nets(one, 20, 0).labels
     assert np.isfinite(shown.capacitance).sum() == 20
-    model = PlacedWires(0)
-    model.prior.fitted = {name: replace_c(c) for name, c in fitted_constants([one], "steiner").items()}
-    before = model.wires(one.inputs).capacitance.sum()
-    model.calibrate(one, 30)
-    after = model.wires(one.inputs).capacitance.sum()
-    true = np.nansum(one.labels.capacitance)
-    assert abs(np.log(after / true)) < 0.5 * abs(np.log(before / true))
-    model.calibrate(one, 0)
-    assert model.wires(one.inputs).capacitance.sum() == before
-    nothing = TimingLabels(*[np.full(one.inputs.circuit.num_nets, np.nan)] * 2, one.labels.wires)
-    assert matched_factors(nothing, model.wires(one.inputs)) == (1.0, 1.0)
+
+    def error(model: PlacedWires) -> float:
+        nets = one.inputs.nets
+        return float(np.nanmean(np.log(model.wires(one.inputs).capacitance[nets] / one.labels.capacitance[nets])))
+
+    fitted = fitted_constants([one], "steiner")
+    twice = {name: replace(c, c0=2 * c.c0, c1=2 * c.c1) for name, c in fitted.items()}
+    for seen in (True, False):  # a process of training gets offsets, another one constants
+        model = PlacedWires(0)
+        if seen:
+            model.prior.fitted = twice
+        before = error(model)
+        model.calibrate(one, 30)
+        assert abs(error(model)) < 0.5 * abs(before)
+        model.calibrate(one, 0)
+        assert error(model) == before
 
 
-def replace_c(constants: WireConstants) -> WireConstants:
-    return replace(constants, c0=2 * constants.c0, c1=2 * constants.c1)
+def test_the_residual_is_off_on_a_process_that_training_never_saw() -> None:
+    one = example(NAMES[2])
+    model = PlacedWires.from_state(*trained().state())
+    model.prior.given, model.prior.fitted = dict(model.prior.fitted), {}
+    np.testing.assert_array_equal(model.wires(one.inputs).capacitance, model.prior.wires(one.inputs).capacitance)
+    model.calibrate(one, None)
+    match = model.match_of(one.inputs)
+    assert 0.2 < match.strength_c <= 1.0  # the nets bear the residual out: it is of the same process in truth
+
+
+def test_strength_and_offset_by_hand() -> None:
+    residual = np.array([-0.2, 0.0, 0.2, 0.4] * 250)
+    strength, offset = matched(0.7 * residual + 0.1, residual, np.ones(1000), None)
+    assert strength == pytest.approx(0.7, rel=0.02)
+    assert offset == pytest.approx(0.1, rel=0.05)
+    assert matched(-residual, residual, np.ones(1000), None)[0] == 0.0
+    assert matched(np.zeros(0), np.zeros(0), np.zeros(0), None) == (0.0, 0.0)
 
 
 def test_what_lies_outside_of_training_is_said() -> None:
@@ -368,6 +388,9 @@ def test_a_learned_prediction_has_intervals_and_says_what_it_changed(
     page = (tmp_path / "out" / "report.html").read_text()
     assert "90% interval" in page
     assert "the model changed it by" in page
+    known = answer(capsys, *words, *given, "--known", files(NAMES[2])["spef"], "-o", tmp_path / "known")
+    assert known["wns_ns"] != found["wns_ns"]
+    assert "calibrated on " in (tmp_path / "known" / "report.html").read_text()
     timing = trained().predict(example(NAMES[2]).inputs).about["timing"]
     wide = confidence_of(trained().intervals, example(NAMES[2]).inputs, timing, 0.95)
     slim = confidence_of(trained().intervals, example(NAMES[2]).inputs, timing, 0.5)
