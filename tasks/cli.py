@@ -220,6 +220,7 @@ def _predict(commands: Any) -> None:
         "--delay-model", choices=("lumped_cap", "elmore", "dmp"), help="default: dmp where wires have R"
     )
     timing.add_argument("--model", metavar="CHECKPOINT", help="learned wires; without it the answer is analytic")
+    timing.add_argument("--reference", metavar="FILE", help="SPEF, or a pins.csv, to compare the answer with")
     timing.add_argument("--known", metavar="P.spef", help="parasitics of some nets, which calibrate --model")
     timing.add_argument("--calibration", metavar="JSON", help="constants of placed wires, from calibrate timing")
     timing.add_argument("--black-box", action="store_true", help="keep unknown cell types opaque, without arcs")

@@ -14,6 +14,7 @@ from circuitgraph.analysis.sta_report import report_path
 from tasks.report.page import Page
 from tasks.report.plots import floor_map, histogram, scatter
 from tasks.timing.confidence import Confidence
+from tasks.timing.inputs import PinTimes
 from tasks.timing.outputs import COLUMNS, pin_slack, sure_rows
 
 
@@ -24,7 +25,7 @@ def timing_page(
     lines: Sequence[str],
     path: Path,
     paths: int,
-    reference: Timing | None = None,
+    reference: PinTimes | None = None,
     warnings: Sequence[str] = (),
     confidence: Confidence | None = None,
     before: Timing | None = None,
@@ -34,7 +35,7 @@ def timing_page(
     Args:
         lines: what matched and what is modelled; the first is shown as a warning when wires are guesses.
         paths: how many worst setup paths are printed, and as many hold paths where hold is violated, else one; 0 = none.
-        reference: the same design under known wires, or None.
+        reference: times of the same design under known wires, or None.
         warnings: lines that are not to be missed.
         confidence: intervals and probabilities of the endpoints, or None.
         before: the analysis that a learned model started from, or None.
@@ -71,8 +72,13 @@ def timing_page(
         (histogram({"setup": setup, "hold": hold}, "slack, ns", zero_line=True), "Worst slack of every endpoint.")
     ]
     if reference is not None:
-        truth = 1e9 * reference.worst_slack()
-        figures.append((scatter(truth, {"setup": setup}, "reference slack, ns", "predicted slack, ns"), "Setup slack."))
+        truth = 1e9 * reference.setup_slack
+        figures.append(
+            (
+                scatter(truth, {"setup": setup}, "reference slack, ns", "predicted slack, ns"),
+                "Setup slack against the reference.",
+            )
+        )
     if before is not None:
         analytic = 1e9 * before.worst_slack()
         figures.append(

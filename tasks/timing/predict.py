@@ -21,10 +21,11 @@ from circuitgraph.formats import read
 from circuitgraph.formats.lef import read_lef
 from circuitgraph.formats.sdf_writer import write_sdf
 from circuitgraph.library import Library
+from tasks.metrics import mae, r2
 from tasks.report.timing_report import timing_page
 from tasks.timing.choose import Chosen, choose_wires, refuse_contradictions
 from tasks.timing.confidence import Confidence, confidence_of
-from tasks.timing.inputs import TimingInputs, read_inputs
+from tasks.timing.inputs import PinTimes, TimingInputs, read_inputs, read_labels, read_pins
 from tasks.timing.outputs import write_tables
 from tasks.timing.run_folder import fill_options
 
@@ -125,6 +126,11 @@ def predict_corner(
     summary = summary_of(inputs, timing, chosen, seconds)
     if confidence is not None:
         summary |= expected_violations(timing, confidence)
+    reference = None
+    if options.reference:
+        reference = read_reference(options.reference, inputs)
+        summary |= reference_errors(reference, timing)
+        lines.append(reference_line(summary, options.reference))
     write_tables(timing, folder, confidence)
     write_sdf(timing, folder / "delays.sdf")
     warnings = [line for line in [unconstrained_line(timing)] if line]
@@ -135,6 +141,7 @@ def predict_corner(
         lines,
         folder / "report.html",
         options.paths,
+        reference=reference,
         warnings=warnings,
         confidence=confidence,
         before=before,
@@ -143,6 +150,33 @@ def predict_corner(
     for line in [*lines, *warnings]:
         say(line)
     return {**summary, "report": str(page), "text": summary_text(summary, chosen, page)}
+
+
+def read_reference(path: str, inputs: TimingInputs) -> PinTimes:
+    """Times of a design to compare with: a table with the header of pins.csv, or an analysis over a SPEF file."""
+    if ".csv" in Path(path).name:
+        return read_pins(path, inputs.circuit)
+    return read_labels(path, inputs).truth(inputs)
+
+
+def reference_errors(reference: PinTimes, timing: Timing) -> dict[str, Any]:
+    """Mean absolute error (ps) and R2 of setup and hold slack against a reference."""
+    found: dict[str, Any] = {}
+    for kind, truth in (("setup", reference.setup_slack), ("hold", reference.hold_slack)):
+        guess = timing.worst_slack(early=kind == "hold")
+        for name, value in (("mae_ps", 1e12 * mae(truth, guess)), ("r2", r2(truth, guess))):
+            found[f"reference_{kind}_{name}"] = None if np.isnan(value) else round(value, 4)
+    return found
+
+
+def reference_line(summary: dict[str, Any], path: str) -> str:
+    """The errors for people."""
+    shown = {
+        kind: "none" if summary[f"reference_{kind}_mae_ps"] is None else f"{summary[f'reference_{kind}_mae_ps']:.1f} ps"
+        for kind in ("setup", "hold")
+    }
+    name = Path(path).name
+    return f"against {name}: mean error of setup slack {shown['setup']}, of hold slack {shown['hold']}"
 
 
 def expected_violations(timing: Timing, confidence: Confidence) -> dict[str, Any]:

@@ -146,6 +146,24 @@ def test_a_prediction_over_the_placement_is_that_over_its_own_parasitics(
     assert "Worst setup slack of what stands in each part of the die" in page
 
 
+def test_a_reference_is_compared_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = files(NAMES[2])
+    truth = answer(capsys, *predict(NAMES[2]), "--spef", own["spef"], "-o", tmp_path / "truth")
+    given = ["--def", own["def"], "--lef", LEF]
+    found = []
+    for row, reference in enumerate((own["spef"], tmp_path / "truth" / "pins.csv")):
+        words = [*predict(NAMES[2]), *given, "--reference", reference, "-o", tmp_path / f"out{row}"]
+        found.append(answer(capsys, *words))
+        assert "Setup slack against the reference" in (tmp_path / f"out{row}" / "report.html").read_text()
+    assert found[0]["reference_setup_mae_ps"] == pytest.approx(found[1]["reference_setup_mae_ps"], abs=0.01)
+    assert found[0]["reference_setup_mae_ps"] > 0.1
+    same = answer(
+        capsys, *predict(NAMES[2]), "--spef", own["spef"], "--reference", own["spef"], "-o", tmp_path / "same"
+    )
+    assert same["reference_setup_mae_ps"] < 0.01
+    assert truth["wns_ns"] == same["wns_ns"]
+
+
 def test_a_library_that_was_never_routed_takes_the_lef_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
