@@ -299,11 +299,12 @@ def coverage_part(table: Table, examples: dict[str, list[Example]], seeds: int) 
                 truth = example.labels.truth(example.inputs)
                 slacks = {kind: np.asarray(prediction[f"{kind}_slack"]) for kind in KINDS}
                 scales = slack_scales(example.inputs, slacks)
+                intervals = model.intervals_of(example.inputs)
                 values: dict[str, float] = {"flagged": float(bool(model.strangeness(example.inputs)))}
                 for kind in KINDS:
                     true = getattr(truth, f"{kind}_slack")
                     for level in LEVELS:
-                        bounds = model.intervals[kind].interval(slacks[kind], scales[kind], level)
+                        bounds = intervals[kind].interval(slacks[kind], scales[kind], level)
                         values[f"{kind} {level:.0%}"] = coverage(true, *bounds)
                     width = 1e12 * (bounds[1] - bounds[0])[np.isfinite(true)]
                     values[f"{kind} width ps"] = float(np.nanmedian(width))

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from circuitgraph.analysis.sta import Timing
 from circuitgraph.analysis.wires import zero_wires
-from tasks.intervals import Conformal
+from tasks.intervals import Conformal, LocalConformal
 from tasks.timing.inputs import PinTimes, TimingInputs
 
 FloatArray = npt.NDArray[np.float64]
@@ -92,7 +92,7 @@ def confidence_of(
     return Confidence(level, lower, upper, probability)
 
 
-def intervals_from(state: Any, place: str) -> dict[str, Conformal]:
+def intervals_from(state: Any, place: str) -> dict[str, LocalConformal]:
     """The distributions of a checkpoint's JSON, {} where it holds none.
 
     Raises:
@@ -100,4 +100,4 @@ def intervals_from(state: Any, place: str) -> dict[str, Conformal]:
     """
     if not isinstance(state, dict) or not state:
         return {}
-    return {kind: Conformal.from_state(state.get(kind), place) for kind in KINDS}
+    return {kind: LocalConformal.from_state(state.get(kind), place) for kind in KINDS}

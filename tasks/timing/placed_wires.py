@@ -24,7 +24,7 @@ from circuitgraph.layout import Technology
 from circuitgraph.pyg import CircuitData
 from encoders.checkpoint import fill
 from encoders.pretrain import Say, Settings, train
-from tasks.intervals import Conformal
+from tasks.intervals import Conformal, LocalConformal
 from tasks.task import Example, Prediction
 from tasks.timing.baselines import predict_from
 from tasks.timing.confidence import KINDS, intervals_from, standardised
@@ -104,7 +104,7 @@ class PlacedWires:
         self.heads = WireHeads(len(OF_NETS), len(SINK_FEATURES), context, width, rounds, sinks)
         torch.random.set_rng_state(state)
         self.matches: dict[str, Match] = {}
-        self.intervals: dict[str, Conformal] = {}
+        self.intervals: dict[str, LocalConformal] = {}
         self.seen: dict[str, list[float]] = {}
 
     def fit(
@@ -155,11 +155,12 @@ class PlacedWires:
 
     def _calibrated(
         self, train_set: Sequence[Example], recipe: Mapping[str, Any], say: Say | None
-    ) -> dict[str, Conformal]:
+    ) -> dict[str, LocalConformal]:
         """Distributions of the errors on designs that were left out, each once."""
         folds = min(int(recipe["folds"]), len(train_set))
         order = np.random.default_rng(self.seed).permutation(len(train_set))
         errors: dict[str, list[FloatArray]] = {kind: [] for kind in KINDS}
+        like: list[FloatArray] = []
         settings = {**recipe, "folds": 0}
         for fold in range(folds):
             if say is not None:
@@ -171,9 +172,15 @@ class PlacedWires:
             for example in held:
                 timing = example.inputs.analyse(twin.wires(example.inputs), "dmp", default_wire_load=False)
                 found = standardised(example.inputs, example.labels.truth(example.inputs), timing)
+                like.append(np.array(list(design_values(twin.features(example.inputs)).values())))
                 for kind in KINDS:
                     errors[kind].append(found[kind])
-        return {kind: Conformal.of(errors[kind]) for kind in KINDS}
+        return {kind: LocalConformal.of(errors[kind], np.stack(like)) for kind in KINDS}
+
+    def intervals_of(self, inputs: TimingInputs) -> dict[str, Conformal]:
+        """Distributions of the errors to be expected on a design, by kind; {} where none were calibrated."""
+        like = np.array(list(design_values(self.features(inputs)).values()))
+        return {kind: one.at(like) for kind, one in self.intervals.items()}
 
     def strangeness(self, inputs: TimingInputs) -> list[str]:
         """What of a design lies outside of what training saw, one line each."""

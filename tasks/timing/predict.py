@@ -121,7 +121,7 @@ def predict_corner(
     if chosen.prior is not None:
         before = inputs.analyse(chosen.prior, chosen.delay_model, **rules)
     if getattr(chosen.model, "intervals", None):
-        confidence = confidence_of(chosen.model.intervals, inputs, timing)
+        confidence = confidence_of(chosen.model.intervals_of(inputs), inputs, timing)
     seconds = round(time.monotonic() - began, 3)
     summary = summary_of(inputs, timing, chosen, seconds)
     if confidence is not None:
