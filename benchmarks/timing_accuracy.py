@@ -12,6 +12,7 @@ Parts, each kept as JSON lines in the output folder and resumed row by row (a ro
     data      training on 1, 3 and all designs, with and without pretraining
     peers     TimingGCN, PreRoutGNN, GCNII on the split of main
     netlist   rows that see no placement
+    mst       the spanning-tree row with the calibration designs of an earlier, independent measurement, beside its R2
 
 ``--table`` prints the tables of everything that is there. Truth: OpenSTA's default calculator over the routed SPEF.
 """
@@ -374,11 +375,51 @@ def netlist_part(table: Table, examples: dict[str, list[Example]], seeds: int) -
             fill(table, "netlist", name, seed, tests, fitted(LearnedWires(own, about, seed), train, [], recipe))
 
 
+FITTED_ON = {"sky130": ("yifive_glbl_cfg", "lbist_mbist_top1"), "gf180": ("gf_DSM_core",), "Nangate": ("tut_gcd",)}
+"""Designs that the earlier measurement took its constants from, by the beginning of the library's name."""
+
+EARLIER = {
+    "christmas_tree": 0.997,
+    "yifive_sdram": 0.998,
+    "yifive_spi_master": 0.995,
+    "yifive_mbist": 0.996,
+    "yifive_wb_interconnect": 0.870,
+    "yifive_glbl_cfg": 0.893,
+    "lbist_mbist_top1": 0.998,
+    "gf_peri_top": 0.995,
+    "gf_user_proj": 0.995,
+    "gf_clock": 0.947,
+    "gf_DSM_core": 1.000,
+    "tut_gcd": 0.988,
+}
+"""Its setup-slack R2 (research on timing, section 6), with OpenSTA over SPEF files of the trees."""
+
+
+def mst_part(table: Table, examples: dict[str, list[Example]], seeds: int) -> None:
+    """The spanning-tree row as it was measured before."""
+    everything = {e.name: e for part in examples.values() for e in part}
+    for library, names in FITTED_ON.items():
+        tests = [e for e in everything.values() if e.inputs.library.name.startswith(library)]
+        fill(table, "mst", ROW, 0, tests, fitted(PlacedTrees(), [everything[name] for name in names], []))
+
+
+def mst_table(scores: Sequence[Scores]) -> str:
+    """R2 beside the earlier one."""
+    rows = [
+        {"design": s.design, "R2": s.values["setup R2"], "earlier": EARLIER.get(s.design, float("nan"))} for s in scores
+    ]
+    near = sum(abs(row["R2"] - row["earlier"]) <= 0.005 for row in rows)
+    return text_table(rows, f"mst: setup-slack R2; within 0.005 on {near} of {len(EARLIER)} designs")
+
+
 def print_tables(table: Table) -> None:
     """Every part that is there."""
     for part in dict.fromkeys(row["part"] for row in table.rows):
         scores = table.scores(part)
         against = ROW if any(s.row == ROW for s in scores) else scores[0].row
+        if part == "mst":
+            print(mst_table(scores))
+            continue
         if part == "coverage":
             rows = [{"design": s.design, "seed": s.seed, **s.values} for s in scores]
             print(text_table(rows, "coverage"))
@@ -407,6 +448,7 @@ PARTS: dict[str, Callable[[Table, dict[str, list[Example]], int], None]] = {
     "data": data_part,
     "peers": peers_part,
     "netlist": netlist_part,
+    "mst": mst_part,
 }
 
 

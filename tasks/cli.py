@@ -219,7 +219,9 @@ def _predict(commands: Any) -> None:
     timing.add_argument(
         "--delay-model", choices=("lumped_cap", "elmore", "dmp"), help="default: dmp where wires have R"
     )
-    timing.add_argument("--model", metavar="CHECKPOINT", help="learned wires; without it the answer is analytic")
+    timing.add_argument(
+        "--model", metavar="CHECKPOINT", help="learned wires ('shipped': ours); without it the answer is analytic"
+    )
     timing.add_argument("--reference", metavar="FILE", help="SPEF, or a pins.csv, to compare the answer with")
     timing.add_argument("--known", metavar="P.spef", help="parasitics of some nets, which calibrate --model")
     timing.add_argument("--calibration", metavar="JSON", help="constants of placed wires, from calibrate timing")

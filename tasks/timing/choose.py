@@ -188,7 +188,10 @@ def _placement(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
     else:
         origin = constants_text(row, inputs)
     wires = row.wires(inputs)
-    lines = [f"wires: Steiner trees over the placement with {origin}; analytic, and its wires are estimates"]
+    lines = [
+        f"wires: Steiner trees over the placement with {origin}; analytic, and its wires are estimates "
+        "(--model shipped: a learned correction, with intervals)"
+    ]
     return Chosen(wires, "placement", _model_of(wires), said=lines + placement_lines(inputs))
 
 

@@ -7,9 +7,19 @@ from typing import Any
 
 from circuitgraph.errors import CircuitError
 
+SHIPPED = Path(__file__).with_name("placed_wires.safetensors")
+"""Learned wires over placement, trained on the training split of public routed designs in sky130 and gf180.
+
+Made by ``circuitgraph finetune tasks/recipes/finetune_placed_timing.toml --data ROUTED``, where ROUTED is what
+``benchmarks/timing_data.py`` unpacks.
+"""
+
 
 def load_model(path: str | Path) -> Any:
     """The model of a checkpoint: learned wires over a placement, or from the netlist alone.
+
+    Args:
+        path: of the checkpoint; "shipped" is the one of this package.
 
     Raises:
         CircuitError: the checkpoint is damaged, of another version, or holds something else.
@@ -18,6 +28,7 @@ def load_model(path: str | Path) -> Any:
     from tasks.timing.learned import LearnedWires, load_learned
     from tasks.timing.placed_wires import PlacedWires
 
+    path = SHIPPED if str(path) == "shipped" else path
     tensors, about = load(path)
     if about.get("kind") == "model" and about.get("task") == "timing" and about.get("model") == PlacedWires.name:
         return PlacedWires.from_state(tensors, about, Path(path).name)

@@ -456,3 +456,31 @@ def test_trees_of_every_shipped_design_span_its_nets() -> None:
     trees = net_trees(one.circuit, one.layout, "steiner")
     assert (np.diff(trees.start)[one.nets] >= 2).all()
     assert trees.left_out == 0
+
+
+def test_the_shipped_model_is_there_and_says_where_it_does_not_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was trained on two other processes, so on ours the correction is off and the answer is the analytic one."""
+    given = [*predict(NAMES[2]), "--def", files(NAMES[2])["def"], "--lef", LEF]
+    plain = answer(capsys, *given, "-o", tmp_path / "plain")
+    code, out, err = run(capsys, *map(str, given), "--model", "shipped", "--json", "-o", str(tmp_path / "out"))
+    assert code == 0
+    assert "the learned correction is off" in err
+    assert "not to be trusted here" in err
+    assert json.loads(out)["wns_ns"] == plain["wns_ns"]
+
+
+def test_the_shipped_model_gains_on_a_routed_design_that_it_never_saw(
+    shared_data: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lib, golden = shared_data("timing/lib"), shared_data("timing/golden")
+    stem = shared_data("timing/designs/tt_mitssdd") / "tt_mitssdd"
+    words = ["predict", "timing", f"{stem}.v", "--sdc", f"{stem}.sdc", "--liberty", lib / "sky130hd_tt.lib.xz"]
+    words += ["--def", f"{stem}.def", "--lef", lib / "sky130hd.lef.xz"]
+    words += ["--reference", golden / "tt_mitssdd.dmp_ceff_elmore.csv.xz", "--black-box"]
+    analytic = answer(capsys, *words, "-o", tmp_path / "analytic")
+    ours = answer(capsys, *words, "--model", "shipped", "-o", tmp_path / "learned")
+    assert ours["reference_setup_mae_ps"] < 0.8 * analytic["reference_setup_mae_ps"] < 20
+    with (tmp_path / "learned" / "endpoints.csv").open() as file:
+        assert all(row["lower"] for row in csv.DictReader(file))
