@@ -7,9 +7,12 @@ pins and ports. One that a DEF file gave carries its names in a :class:`PlacedDe
 from __future__ import annotations
 
 import enum
+import importlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -501,6 +504,147 @@ def pin_offsets(
                 )
             table[:, index, position] = shape.pins[port.name]
     return table[0][kind, slot], table[1][kind, slot], width, height
+
+
+GDS_ORIENTATIONS = {
+    (0, False): "N", (90, False): "W", (180, False): "S", (270, False): "E",
+    (0, True): "FS", (90, True): "FW", (180, True): "FN", (270, True): "FE",
+}  # fmt: skip
+"""Degrees that a reference is turned to the left, after it was mirrored in y or not -> DEF's name."""
+INSTANCE_PROPERTY = 61
+"""GDS property of a reference that holds the name of the cell."""
+
+
+def read_gds_layout(
+    source: str | os.PathLike[str], technology: Technology, top: str = "", ports: CellShape | None = None
+) -> Layout:
+    """The places of a block's cells from its GDS, where there is no DEF; for :meth:`Layout.resolve`.
+
+    References of the top cell whose type is in the technology are cells, named by their property 61 as Magic and
+    KLayout write it; those without a name (fillers) and of other types (vias) are counted in the notes.
+
+    Args:
+        source: path of a GDS file.
+        technology: shapes of the cell types; a GDS name may carry a prefix before the type's.
+        top: name of the top cell; "" for the one that no other refers to.
+        ports: shape of the block in its own LEF: its pins, and its size as the die.
+
+    Raises:
+        CircuitError: gdstk is missing, the file is no GDS, has no such top cell, or a cell is turned by an odd angle.
+
+    Source: property 61 and the transformations by comparison with DEF of the same blocks, ``timing_flow.md`` section 4.
+    """
+    place = Path(source).name
+    block = _gds_top(source, place, top)
+    known: dict[str, str] = {}
+    names, kinds, corners, turned = [], [], [], []
+    notes = Notes()
+    for reference in block.references:
+        kind = known.setdefault(reference.cell_name, _gds_type(reference.cell_name, technology))
+        name = reference.get_gds_property(INSTANCE_PROPERTY)
+        if not kind or not name:
+            notes.add("reference without a name" if kind else "reference whose type is in no LEF")
+            continue
+        angle = round(np.degrees(reference.rotation or 0.0), 3) % 360
+        orientation = GDS_ORIENTATIONS.get((int(angle), bool(reference.x_reflection)), "") if angle % 90 == 0 else ""
+        if not orientation:
+            rule = f"is turned by {angle:g} degrees"
+            raise CircuitError(place, f"cell {name!r}", rule, "give a layout whose cells are turned by right angles")
+        names.append(str(name).rstrip("\0"))
+        kinds.append(kind)
+        corners.append(_gds_corner(reference.origin, orientation, technology.shapes[kind]))
+        turned.append(ORIENTATIONS.index(orientation))
+    at = np.array(corners, np.float64).reshape(-1, 2)
+    pins = dict(ports.pins) if ports else {}
+    box = (0.0, 0.0, ports.width, ports.height) if ports else _bounds(at)
+    types = tuple(dict.fromkeys(kinds))
+    width = np.array([technology.shapes[kind].width for kind in kinds], np.float64)
+    design = _named_cells(place, block.name, types, names, kinds, list(pins), notes)
+    none = np.zeros(0)
+    port_at = np.array(list(pins.values()), np.float64).reshape(-1, 2)
+    return Layout(
+        box, (), at[:, 0], at[:, 1], np.array(turned, np.int8), width, none, none, port_at[:, 0], port_at[:, 1], design
+    )  # fmt: skip
+
+
+def _gds_top(source: str | os.PathLike[str], place: str, top: str) -> Any:
+    """The top cell of a GDS file; lengths in micrometres."""
+    try:
+        gdstk = importlib.import_module("gdstk")
+    except ModuleNotFoundError:
+        raise CircuitError(place, "GDS", "needs the package gdstk", "pip install gdstk, or give a DEF") from None
+    try:
+        found = gdstk.read_gds(os.fspath(source), unit=1e-6)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise CircuitError(place, "file", f"is no GDS ({error})", "check the path, or give a DEF") from None
+    cells = [cell for cell in found.top_level() if not top or cell.name == top]
+    if top and not cells:
+        cells = [cell for cell in found.cells if cell.name == top]
+    if not cells:
+        raise CircuitError(place, f"cell {top!r}", "is not in the file", "name the top cell of the block")
+    return max(cells, key=lambda cell: len(cell.references))
+
+
+def _gds_type(name: str, technology: Technology) -> str:
+    """The cell type that a GDS name ends with, or ""."""
+    words = name.split("_")
+    return next((own for row in range(len(words)) if (own := "_".join(words[row:])) in technology.shapes), "")
+
+
+def _gds_corner(origin: tuple[float, float], orientation: str, shape: CellShape) -> tuple[float, float]:
+    """Lower left corner, m, of a placed cell whose own lower left corner went to *origin*, um."""
+    wide, high = (shape.height, shape.width) if orientation in {"W", "E", "FW", "FE"} else (shape.width, shape.height)
+    left = wide if orientation in {"S", "FN", "W", "FE"} else 0.0
+    down = high if orientation in {"S", "FS", "E", "FE"} else 0.0
+    return origin[0] * 1e-6 - left, origin[1] * 1e-6 - down
+
+
+def _bounds(at: Floats) -> tuple[float, float, float, float]:
+    """Box around points, zeros without any."""
+    if not len(at):
+        return 0.0, 0.0, 0.0, 0.0
+    return float(at[:, 0].min()), float(at[:, 1].min()), float(at[:, 0].max()), float(at[:, 1].max())
+
+
+def _named_cells(
+    place: str,
+    name: str,
+    types: tuple[str, ...],
+    names: list[str],
+    kinds: list[str],
+    ports: list[str],
+    notes: Notes,
+) -> PlacedDesign:
+    """Names of cells and ports without any net."""
+    from circuitgraph.parasitics import printed_table
+
+    row = {kind: number for number, kind in enumerate(types)}
+    none = np.zeros(0, np.int32)
+    return PlacedDesign(
+        name=name,
+        version="",
+        divider="/",
+        bus="[]",
+        units=DATABASE_UNITS,
+        type_names=types,
+        cell_names=printed_table(names),
+        cell_type=np.array([row[kind] for kind in kinds], np.int32),
+        cell_status=np.full(len(names), int(Placement.PLACED), np.int8),
+        port_names=printed_table(ports),
+        port_direction=("",) * len(ports),
+        port_net=np.full(len(ports), -1, np.int32),
+        port_layer=("",) * len(ports),
+        port_box=np.full((len(ports), 4), np.nan),
+        net_names=printed_table([]),
+        pin_names=(),
+        pin_cell=none,
+        pin_name=none,
+        pin_net=none,
+        listed={},
+        stated={},
+        notes=notes,
+        place=place,
+    )
 
 
 def write_def(circuit: Circuit, layout: Layout, technology: Technology) -> str:

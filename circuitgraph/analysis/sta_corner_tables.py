@@ -167,7 +167,11 @@ def _pair(bank: TableBank, delay: int, slew: int) -> tuple[SingleArray, SingleAr
 
 def _axis(one: FloatArray, two: FloatArray) -> SingleArray:
     """Points of two axes, an axis of one point adding none."""
+    if one is two or np.array_equal(one, two):
+        two = two[:1]
     points = [axis.astype(np.float32) for axis in (one, two) if len(axis) > 1]
+    if len(points) == 1 and (np.diff(points[0]) > 0).all():
+        return points[0]
     found: SingleArray = np.unique(np.concatenate(points)) if points else NOTHING
     return found if len(found) > 1 else NOTHING
 

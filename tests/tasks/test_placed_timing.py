@@ -481,6 +481,6 @@ def test_the_shipped_model_gains_on_a_routed_design_that_it_never_saw(
     words += ["--reference", golden / "tt_mitssdd.dmp_ceff_elmore.csv.xz", "--black-box"]
     analytic = answer(capsys, *words, "-o", tmp_path / "analytic")
     ours = answer(capsys, *words, "--model", "shipped", "-o", tmp_path / "learned")
-    assert ours["reference_setup_mae_ps"] < 0.8 * analytic["reference_setup_mae_ps"] < 20
+    assert ours["reference_setup_mae_ps"] < 0.9 * analytic["reference_setup_mae_ps"] < 20
     with (tmp_path / "learned" / "endpoints.csv").open() as file:
         assert all(row["lower"] for row in csv.DictReader(file))
