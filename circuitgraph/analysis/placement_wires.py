@@ -34,6 +34,9 @@ USUAL_FARADS = 0.15e-9
 """F/m of a wire among others: 0.1 to 0.2 fF/um in routed designs of every process that was measured, 180 to 45 nm."""
 
 
+NEIGHBOURS = 2.0
+"""Capacitance of a routed wire over that of a lonely one as LEF states it: 2.2 in sky130, 1.9 in Nangate45, 1.5 in sg13g2."""
+
 SHOWN = (("c0_ff", 1e-15), ("c1_ff_um", 1e-9), ("r0_ohm", 1.0), ("r1_ohm_um", 1e6))
 """Names of the constants in files for people, and what turns each into SI units."""
 
@@ -117,12 +120,16 @@ def _weighted(first: FloatArray, second: FloatArray, wanted: FloatArray, weight:
     return float(found[0]), float(found[1])
 
 
-def nominal_constants(technology: Technology) -> WireConstants:
+def nominal_constants(technology: Technology, neighbours: float = 1.0) -> WireConstants:
     """Constants from the process alone: the mean of the second and third layer, and vias.
 
     Where these layers state none it is the mean of all that do. An edge's fixed part is the way from the pins up and down
-    again. LEF states the capacitance of a wire without neighbours, and many files much less: below half of
-    :data:`USUAL_FARADS` it is taken for that.
+    again. Some files state next to no capacitance: below a quarter of :data:`USUAL_FARADS` it is taken for that.
+
+    Args:
+        technology: gives R and C of layers.
+        neighbours: factor on the capacitance, which LEF states for a wire without neighbours; :data:`NEIGHBOURS` is
+            what routed designs have.
 
     Raises:
         CircuitError: the LEF files state no resistance or capacitance of these layers.
@@ -131,7 +138,7 @@ def nominal_constants(technology: Technology) -> WireConstants:
     layers = [layer for layer in stated if layer in technology.layers[1:3]] or stated
     ohms = float(np.mean([layer.resistance for layer in layers])) if layers else float("nan")
     farads = float(np.mean([layer.capacitance for layer in layers])) if layers else float("nan")
-    farads = USUAL_FARADS if farads < USUAL_FARADS / 2 else farads
+    farads = USUAL_FARADS if farads < USUAL_FARADS / 4 else neighbours * farads
     if not np.isfinite([ohms, farads]).all() or farads <= 0:
         raise CircuitError(
             technology.name,

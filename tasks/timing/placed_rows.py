@@ -16,7 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from circuitgraph.analysis.pi_model import ReducedWires
-from circuitgraph.analysis.placement_wires import WireConstants, fit_constants, nominal_constants, placement_wires
+from circuitgraph.analysis.placement_wires import (
+    NEIGHBOURS,
+    WireConstants,
+    fit_constants,
+    nominal_constants,
+    placement_wires,
+)
 from circuitgraph.errors import CircuitError
 from tasks.task import Example, Prediction
 from tasks.timing.baselines import predict_from
@@ -171,7 +177,7 @@ def known_constants(
     if name in fitted:
         return fitted[name]
     assert inputs.technology is not None
-    return nominal_constants(inputs.technology)
+    return nominal_constants(inputs.technology, NEIGHBOURS)
 
 
 def constants_of(about: Mapping[str, Any], place: str) -> dict[str, WireConstants]:
