@@ -346,6 +346,7 @@ def _library_arguments(command: _Parser) -> None:
     command.add_argument("--jobs", type=int, default=0, metavar="N", help="worker processes; default: the cores")
     command.add_argument("--time-limit", type=float, default=1800.0, metavar="S", help="of one design; default 1800")
     command.add_argument("--seed", type=int, default=0, help="of placement and splits")
+    command.add_argument("--families", metavar="CSV", help="own list: name,family[,split]")
     command.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
 
 
