@@ -29,7 +29,8 @@ def aligned_libraries(prepared: Prepared, libraries: Sequence[Library]) -> tuple
         CircuitError: a library lacks a type, or has other ports, functions, arcs or thresholds a type.
     """
     base = prepared.library
-    used = {int(row) for row in np.unique(prepared.rows[prepared.circuit.cell_type])} - {-1}
+    kinds = np.bincount(prepared.circuit.cell_type, minlength=len(prepared.circuit.types))
+    used = set(prepared.rows[kinds > 0].tolist()) - {-1}
     for cells in prepared.constraints.driving_cells.values():
         used |= {base.index[cell.cell_type] for cell in cells if cell.cell_type in base.index}
     return tuple(one if one is base else _aligned(base, one, sorted(used)) for one in libraries)
