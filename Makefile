@@ -55,6 +55,7 @@ bench: env
 	$(BIN)/python benchmarks/verilog_speed.py
 	$(BIN)/python benchmarks/aiger_speed.py
 	$(BIN)/python benchmarks/sta_speed.py
+	$(BIN)/python benchmarks/timing_speed.py --millions 0.1 1
 	$(BIN)/python benchmarks/kernel_speed.py
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/embedding_speed.py --no-hyp

@@ -183,6 +183,7 @@ def constraints_of(constraints: Constraints, circuit: Circuit, copies: int) -> C
         output_delays=delays(constraints.output_delays),
         input_transition=np.tile(constraints.input_transition, (copies, 1)),
         load=np.tile(constraints.load, (copies, 1)),
+        drive=np.tile(constraints.drive, (copies, 1)),
     )
 
 

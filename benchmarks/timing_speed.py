@@ -100,8 +100,6 @@ def grown(folder: Path, copies: int) -> tuple[Circuit, Constraints, Wires]:
     assert one.elmore is not None
     pins, ports = one.elmore[: circuit.num_pins], one.elmore[circuit.num_pins :]
     many = constraints_of(constraints, circuit, copies)
-    if len(constraints.drive):
-        many = replace(many, drive=np.tile(constraints.drive, (copies, 1)))
     wires = Wires(
         "spef",
         np.tile(one.capacitance, copies),
