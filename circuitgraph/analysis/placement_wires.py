@@ -79,7 +79,7 @@ class WireConstants:
 
 
 def _number(state: Mapping[str, object], key: str, place: str) -> float:
-    value = state.get(key)
+    value = state.get(key) if isinstance(state, Mapping) else None
     if not isinstance(value, int | float) or not np.isfinite(value):
         raise CircuitError(place, f"wire constant {key}", f"is {value!r}, no number", "calibrate again")
     return float(value)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tasks.metrics import bias, kendall_tau, mae, percentile_error, r2, recall_of_worst, violating_f1
 from tasks.task import Example, Prediction
-from tasks.timing.inputs import PinTimes, TimingInputs, TimingLabels
+from tasks.timing.inputs import TimingInputs, TimingLabels
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -43,9 +43,10 @@ class Scores:
 def measure(example: Example, prediction: Prediction) -> dict[str, float]:
     """Every measure of a prediction of a design, setup and hold apart; times in ps.
 
-    Keys: ``setup R2``, ``setup MAE ps``, ``setup P95 ps``, ``setup bias ps``, ``setup tau``, ``setup recall 1 %``,
-    ``setup recall 5 %``, ``setup F1``, ``setup violating``, ``WNS error ps``, ``TNS error %``, the same for hold,
-    ``arrival R2``, ``slew R2``, ``net delay MAE ps`` and ``log C MAE``, ``log R MAE`` where the prediction has wires.
+    Keys: ``setup endpoints``, ``R2``, ``MAE ps``, ``MAE % of period``, ``P95 ps``, ``bias ps``, ``squared ps2``, ``tau``,
+    ``recall 1 %``, ``recall 5 %``, ``F1``, ``violating``, ``WNS error ps``, ``TNS error %``, each behind ``setup`` and
+    behind ``hold``; ``arrival R2``, ``slew R2``; where the prediction has wires also ``log C MAE``, ``log R MAE`` and
+    ``net delay MAE ps``.
     """
     inputs: TimingInputs = example.inputs
     labels: TimingLabels = example.labels
@@ -70,6 +71,7 @@ def _slack_measures(kind: str, truth: FloatArray, guess: npt.ArrayLike, period: 
     y, p = truth[both], p[both]
     wns, tns = min(float(y.min(initial=0.0)), 0.0), float(np.minimum(y, 0).sum())
     floor = 1e-3 * period * len(y)
+    below = max(abs(tns), floor) if floor > 0 else abs(tns)
     return {
         f"{kind} endpoints": float(len(y)),
         f"{kind} R2": r2(y, p),
@@ -84,7 +86,7 @@ def _slack_measures(kind: str, truth: FloatArray, guess: npt.ArrayLike, period: 
         f"{kind} F1": violating_f1(y, p),
         f"{kind} violating": float((y < 0).sum()),
         f"{kind} WNS error ps": 1e12 * (min(float(p.min(initial=0.0)), 0.0) - wns),
-        f"{kind} TNS error %": 100 * abs(float(np.minimum(p, 0).sum()) - tns) / max(abs(tns), floor),
+        f"{kind} TNS error %": 100 * abs(float(np.minimum(p, 0).sum()) - tns) / below if below > 0 else float("nan"),
     }
 
 
@@ -179,7 +181,9 @@ def summary(
                 "skill": mean,
                 "low": low,
                 "high": high,
-                "worst skill": min(skill.get(name, {}).values(), default=float("nan")),
+                "worst skill": min(
+                    (value for value in skill.get(name, {}).values() if np.isfinite(value)), default=float("nan")
+                ),
                 "tau": column(f"{kind} tau"),
                 "recall 5 %": column(f"{kind} recall 5 %"),
                 "F1": column(f"{kind} F1"),
@@ -200,15 +204,3 @@ def design_rows(scores: Sequence[Scores], column: str, rows: Sequence[str]) -> l
     return [
         {"design": design, **{row: means.get(row, {}).get(design, float("nan")) for row in rows}} for design in designs
     ]
-
-
-def slack_prediction(times: PinTimes) -> Prediction:
-    """Times that some program gave, as a prediction; for rows that run outside of the engine."""
-    from tasks.task import Predicted
-
-    places = np.arange(len(times.setup_slack))
-    arrays = {
-        name: Predicted(getattr(times, name), "pins", places, "s", "analytic")
-        for name in ("arrival", "slew", "setup_slack", "hold_slack")
-    }
-    return Prediction(arrays)

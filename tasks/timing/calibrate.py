@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from circuitgraph.analysis.placement_wires import edge_resistance, fit_constants, node_capacitance
 from circuitgraph.errors import CircuitError
@@ -16,6 +17,7 @@ from circuitgraph.formats import read
 from circuitgraph.formats.lef import read_lef
 from circuitgraph.placed_circuit import circuit_of_layout
 from circuitgraph.trees import net_trees
+from tasks.timing.placed_rows import process_name
 
 LEAST_NETS = 10
 """Fewer labelled nets give no four constants worth writing."""
@@ -61,13 +63,14 @@ def calibrate_timing(options: argparse.Namespace) -> dict[str, Any]:
     guess_c = trees.net_sum(node_capacitance(trees, constants))
     guess_r = trees.net_sum(edge_resistance(trees, constants))
     quality = {
-        "correlation": round(float(np.corrcoef(trees.net_length[known], capacitance[known])[0, 1]), 4),
+        "correlation": correlation(trees.net_length[known], capacitance[known]),
         "capacitance_error": round(float(np.abs(np.log(guess_c[known] / capacitance[known])).mean()), 4),
         "resistance_error": round(float(np.abs(np.log(guess_r[known] / resistance[known])).mean()), 4),
     }
     answer = {
         "kind": "wire constants",
         "design": circuit.name,
+        "process": process_name(technology),
         "trees": options.trees,
         "nets": len(known),
         "constants": constants.shown(),
@@ -75,6 +78,13 @@ def calibrate_timing(options: argparse.Namespace) -> dict[str, Any]:
     }
     write_atomic(target, json.dumps(answer, indent=1) + "\n")
     return {**answer, "text": text_of(answer, target)}
+
+
+def correlation(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float | None:
+    """Pearson's correlation; None where one of the two does not vary."""
+    if not first.std() > 0 or not second.std() > 0:
+        return None
+    return round(float(np.corrcoef(first, second)[0, 1]), 4)
 
 
 def text_of(answer: dict[str, Any], target: Path) -> str:
@@ -85,8 +95,8 @@ def text_of(answer: dict[str, Any], target: Path) -> str:
         f"  C = {own['c0_ff']:.3f} fF a pin + {own['c1_ff_um']:.4f} fF/um; mean error of a net {answer['capacitance_error']:.0%}",
         f"  R = {own['r0_ohm']:.2f} ohm an edge + {own['r1_ohm_um']:.4f} ohm/um; mean error of a net "
         f"{answer['resistance_error']:.0%}",
-        f"  length and C correlate with {answer['correlation']:.3f}",
+        f"  length and C correlate with {answer['correlation'] or 0.0:.3f}",
     ]
-    if answer["correlation"] < 0.9:
+    if (answer["correlation"] or 0.0) < 0.9:
         lines.append("  that is low: placement and parasitics may be of different runs")
     return "\n".join([*lines, f"written: {target}"])

@@ -72,7 +72,8 @@ def refuse_contradictions(options: argparse.Namespace) -> None:
         raise CircuitError("--calibration", "option", rule, "leave one of them out; --known fits a model to the design")
     if options.known and not options.model:
         raise CircuitError("--known", "option", "calibrates a learned model", "add --model, or use calibrate timing")
-    if options.calibration and (not options.placement or options.spef):
+    estimated = options.placement and not options.spef and options.wires in {None, "placement"}
+    if options.calibration and not estimated:
         raise CircuitError(
             "--calibration", "option", "holds constants of wires over a placement", "give --def, and no --spef"
         )
@@ -135,6 +136,7 @@ def _spef(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
 def _learned(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
     from tasks.timing.learned import LearnedWires
     from tasks.timing.models import load_model
+    from tasks.timing.placed_rows import process_of
 
     model = load_model(options.model)
     name = Path(options.model).name
@@ -142,24 +144,31 @@ def _learned(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
         if options.placement:
             rule = "guesses wires from the netlist alone and reads no placement"
             raise CircuitError("--model", name, rule, "leave --def out, or give a model of placed wires")
+        if options.known:
+            rule = "guesses wires from the netlist alone and is not calibrated on nets"
+            raise CircuitError("--known", name, rule, "give a model of placed wires")
         wires: Wires = model.wires(inputs)
         line = f"wires: learned ({name}), guessed from the netlist alone; no calibrated interval"
         return Chosen(wires, "learned", _model_of(wires), "learned", [line], model=model)
     if inputs.layout is None:
         raise CircuitError("--model", name, "learns wires over a placement", "add --def and --lef")
-    known = []
+    known, origin = [], constants_text(model.prior, inputs)
     if options.known:
         example = known_example(options.known, inputs)
+        if process_of(inputs) not in model.prior.fitted:
+            origin = f"constants of {Path(options.known).name}"
         model.calibrate(example, None)
-        count = int(np.isfinite(example.labels.capacitance[inputs.nets]).sum())
+        labels = example.labels
+        used = np.isfinite(labels.capacitance) & np.isfinite(labels.resistance)
+        count = int((used & (inputs.trees(model.prior.kind).net_pins >= 2)).sum())
         known = [f"calibrated on {count:,} nets of {Path(options.known).name}"]
     wires = model.wires(inputs)
-    lines = [f"wires: learned over the placement ({name}), starting from {constants_text(model.prior, inputs)}", *known]
+    lines = [f"wires: learned over the placement ({name}), starting from {origin}", *known]
     strange = model.strangeness(inputs)
     lines += [f"outside of what the model was trained on: {line}" for line in strange]
     if strange:
         lines.append("its intervals are not to be trusted here")
-    lines += placement_lines(inputs)
+    lines += [*placement_lines(inputs), *tree_lines(inputs, wires)]
     chosen = Chosen(wires, "learned", _model_of(wires), "learned", lines, model=model)
     chosen.prior = model.prior.wires(inputs)
     return chosen
@@ -183,16 +192,23 @@ def _placement(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
 
     row = PlacedTrees("steiner", shipped_constants())
     if options.calibration:
-        row.given[process_of(inputs)] = read_calibration(options.calibration)
+        kind, process, constants = read_calibration(options.calibration)
+        if process not in {"", process_of(inputs)}:
+            rule = f"is of another process ({process}) than the LEF ({process_of(inputs)})"
+            raise CircuitError(Path(options.calibration).name, "calibration", rule, "calibrate with the same LEF")
+        row = PlacedTrees(kind, {process_of(inputs): constants})
         origin = f"constants of {Path(options.calibration).name}"
     else:
         origin = constants_text(row, inputs)
     wires = row.wires(inputs)
+    trees = {"steiner": "Steiner", "spanning": "spanning"}[row.kind]
     lines = [
-        f"wires: Steiner trees over the placement with {origin}; analytic, and its wires are estimates "
+        f"wires: {trees} trees over the placement with {origin}; analytic, and its wires are estimates "
         "(--model shipped: a learned correction, with intervals)"
     ]
-    return Chosen(wires, "placement", _model_of(wires), said=lines + placement_lines(inputs))
+    return Chosen(
+        wires, "placement", _model_of(wires), said=[*lines, *placement_lines(inputs), *tree_lines(inputs, wires)]
+    )
 
 
 def constants_text(row: Any, inputs: TimingInputs) -> str:
@@ -228,6 +244,12 @@ def placement_lines(inputs: TimingInputs) -> list[str]:
     return lines
 
 
+def tree_lines(inputs: TimingInputs, wires: Wires) -> list[str]:
+    """What trees leave out: pins without a place, and nets without a tree, which have no wires."""
+    bare = int((~wires.annotated[inputs.nets]).sum())
+    return [*wires.notes.lines(), *([f"nets without a tree, and so without wires: {bare:,}"] if bare else [])]
+
+
 def outside_die(inputs: TimingInputs) -> int:
     """Placed pins and ports that lie outside of the die."""
     layout = inputs.layout
@@ -238,8 +260,8 @@ def outside_die(inputs: TimingInputs) -> int:
     return int(((x < x0 - slack) | (x > x1 + slack) | (y < y0 - slack) | (y > y1 + slack)).sum())
 
 
-def read_calibration(path: str | Path) -> Any:
-    """The constants that ``circuitgraph calibrate timing`` wrote.
+def read_calibration(path: str | Path) -> tuple[str, str, Any]:
+    """What ``circuitgraph calibrate timing`` wrote: kind of the trees, process ("" where not said), constants.
 
     Raises:
         CircuitError: the file is no such JSON.
@@ -256,7 +278,10 @@ def read_calibration(path: str | Path) -> Any:
         raise CircuitError(
             name, "calibration", "holds no wire constants", "write it with circuitgraph calibrate timing"
         )
-    return WireConstants.of_shown(found.get("constants") or {}, name)
+    kind, process = found.get("trees", "steiner"), found.get("process", "")
+    if kind not in {"steiner", "spanning"} or not isinstance(process, str):
+        raise CircuitError(name, f"trees {kind!r}", "are neither steiner nor spanning", "calibrate again")
+    return kind, process, WireConstants.of_shown(found.get("constants") or {}, name)
 
 
 def _fan_out(inputs: TimingInputs) -> Chosen:

@@ -54,7 +54,7 @@ def read_designs(folder: str | Path) -> list[DesignFiles]:
             on both sides of the split.
     """
     table = Path(folder) / TABLE
-    reader = csv.DictReader(io.StringIO(read_bytes(table).decode()))
+    reader = csv.DictReader(io.StringIO(read_bytes(table).decode("utf-8-sig", "replace")))
     missing = [name for name in (*COLUMNS[:6], "liberty") if name not in (reader.fieldnames or ())]
     if missing:
         raise CircuitError(str(table), "header", f"lacks {', '.join(missing)}", f"it must hold {' '.join(COLUMNS)}")
@@ -107,7 +107,10 @@ def write_designs(folder: str | Path, designs: Iterable[DesignFiles]) -> Path:
 
     def text(paths: Path | Sequence[Path] | None) -> str:
         given = [paths] if isinstance(paths, Path) else list(paths or ())
-        return " ".join(_relative(path, top) for path in given)
+        names = [_relative(path, top) for path in given]
+        if len(names) > 1 and any(" " in name for name in names):
+            raise CircuitError(str(top / TABLE), "paths", f"hold a blank ({names[0]})", "move the files")
+        return " ".join(names)
 
     for one in designs:
         files = (one.netlist, one.sdc, one.spef, one.placement, one.liberty, one.lef, one.golden)

@@ -181,17 +181,19 @@ def read_pins(path: str | Path, circuit: Circuit) -> PinTimes:
     from circuitgraph.analysis.sta_output import PIN_COLUMNS, place_names
     from circuitgraph.files import read_bytes
 
-    rows = csv.reader(io.StringIO(read_bytes(path).decode()))
+    rows = csv.reader(io.StringIO(read_bytes(path).decode("utf-8-sig", "replace")))
     header = next(rows, [])
     if tuple(header) != PIN_COLUMNS:
         raise CircuitError(str(path), "header", "is not that of pins.csv", f"it must be {','.join(PIN_COLUMNS)}")
     place_of = {name: place for place, name in enumerate(place_names(circuit))}
     found = np.full((circuit.num_pins + circuit.num_ports, len(PIN_COLUMNS) - 2), np.nan)
     for number, row in enumerate(rows, 2):
-        place = place_of.get(row[0])
+        place = place_of.get(row[0]) if row else None
         if place is None:
             continue
         try:
+            if len(row) != len(PIN_COLUMNS):
+                raise ValueError
             found[place] = [float(text) * 1e-9 if text else np.nan for text in row[2:]]
         except ValueError:
             rule = "holds a number that is none, or another count of columns"

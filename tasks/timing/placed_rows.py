@@ -24,6 +24,7 @@ from circuitgraph.analysis.placement_wires import (
     placement_wires,
 )
 from circuitgraph.errors import CircuitError
+from circuitgraph.layout import Technology
 from tasks.task import Example, Prediction
 from tasks.timing.baselines import predict_from
 from tasks.timing.inputs import TimingInputs, TimingLabels
@@ -132,9 +133,13 @@ def process_of(inputs: TimingInputs) -> str:
     Raises:
         CircuitError: there is no placement.
     """
-    technology = inputs.technology
-    if technology is None:
+    if inputs.technology is None:
         raise CircuitError(inputs.name, "design", "has no placement", "give --def and --lef")
+    return process_name(inputs.technology)
+
+
+def process_name(technology: Technology) -> str:
+    """Layers and row height, um, of a technology."""
     return f"{' '.join(layer.name for layer in technology.layers)}; rows {technology.row_height * 1e6:.3f}"
 
 
@@ -187,6 +192,6 @@ def constants_of(about: Mapping[str, Any], place: str) -> dict[str, WireConstant
         CircuitError: there is no such object, or a number is missing.
     """
     found = about.get("constants")
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
         raise CircuitError(place, "constants", "are missing", "write them with circuitgraph calibrate timing")
     return {str(name): WireConstants.of(state, f"{place}: {name}") for name, state in found.items()}

@@ -76,7 +76,7 @@ class PlacedWires:
 
     Args:
         seed: of the heads.
-        given: constants by library that go before fitted ones.
+        given: constants by process that go before fitted ones.
         encoder: a pretrained encoder of the timing view whose embeddings nets read, frozen; None = none.
         kind: of the trees.
         width: of the heads.
@@ -104,6 +104,7 @@ class PlacedWires:
         self.heads = WireHeads(len(OF_NETS), len(SINK_FEATURES), context, width, rounds, sinks)
         torch.random.set_rng_state(state)
         self.matches: dict[str, Match] = {}
+        self.set_aside: dict[str, WireConstants | None] = {}
         self.intervals: dict[str, LocalConformal] = {}
         self.seen: dict[str, list[float]] = {}
 
@@ -156,8 +157,14 @@ class PlacedWires:
     def _calibrated(
         self, train_set: Sequence[Example], recipe: Mapping[str, Any], say: Say | None
     ) -> dict[str, LocalConformal]:
-        """Distributions of the errors on designs that were left out, each once."""
+        """Distributions of the errors on designs that were left out, each once.
+
+        Designs are left out, not families: the intervals speak of further designs of the flows that training saw.
+        """
         folds = min(int(recipe["folds"]), len(train_set))
+        if folds < 2:
+            rule = f"need two designs or more to be calibrated on, and two folds, not {len(train_set)} and {folds}"
+            raise CircuitError("intervals", "calibration", rule, "add labelled designs, or set folds = 0")
         order = np.random.default_rng(self.seed).permutation(len(train_set))
         errors: dict[str, list[FloatArray]] = {kind: [] for kind in KINDS}
         like: list[FloatArray] = []
@@ -187,7 +194,13 @@ class PlacedWires:
         found = []
         process = process_of(inputs)
         if process not in self.prior.fitted:
-            found.append(f"process {process}: the learned correction is off")
+            known = inputs.name in self.matches
+            how = (
+                "constants and correction come from the nets that are known"
+                if known
+                else "the learned correction is off"
+            )
+            found.append(f"process {process}: {how}")
         own = design_values(self.features(inputs))
         for name, (low, high) in self.seen.items():
             margin = 0.25 * (high - low)
@@ -286,12 +299,15 @@ class PlacedWires:
         self.matches.pop(inputs.name, None)
         process = process_of(inputs)
         seen = process in self.prior.fitted
-        if not seen:
+        if process in self.set_aside:
+            given = self.set_aside.pop(process)
             self.prior.given.pop(process, None)
+            self.prior.given |= {} if given is None else {process: given}
         if nets == 0:
             return
         shown = example if nets is None else few_nets(example, nets, seed)
         if not seen:
+            self.set_aside[process] = self.prior.given.get(process)
             self.prior.given |= fitted_constants([shown], self.prior.kind)
         self.matches[inputs.name] = self._matched(shown, seen)
 
@@ -340,7 +356,10 @@ class PlacedWires:
             raise CircuitError(place, "checkpoint", rule, "copy its .json again") from None
         model.prior.fitted = constants_of(about, place)
         model.intervals = intervals_from(about.get("intervals"), place)
-        model.seen = {str(name): [float(v) for v in pair] for name, pair in dict(about.get("seen") or {}).items()}
+        model.seen = _ranges_from(about.get("seen"), place)
+        like = sum(name.startswith("design:") for name in NET_FEATURES)
+        if any(one.features.shape[1] != like for one in model.intervals.values()):
+            raise CircuitError(place, "intervals", "are of other features", "train the model again")
         fill(model.heads, dict(tensors), place)
         model.heads.eval()
         return model
@@ -391,6 +410,19 @@ def seen_ranges(designs: Sequence[WireFeatures]) -> dict[str, list[float]]:
     """Lowest and highest value of every feature of designs."""
     values = [design_values(features) for features in designs]
     return {name: [min(v[name] for v in values), max(v[name] for v in values)] for name in values[0]}
+
+
+def _ranges_from(state: Any, place: str) -> dict[str, list[float]]:
+    """The inverse of what :func:`seen_ranges` gives, from JSON.
+
+    Raises:
+        CircuitError: it is damaged.
+    """
+    try:
+        found = {str(name): [float(low), float(high)] for name, (low, high) in dict(state or {}).items()}
+    except (TypeError, ValueError):
+        raise CircuitError(place, "ranges of training", "are damaged", "copy its .json again") from None
+    return found
 
 
 def promotion(technology: Technology) -> float:

@@ -11,6 +11,7 @@ import argparse
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from circuitgraph.errors import CircuitError
@@ -41,11 +42,11 @@ class RunFiles:
     | field | meaning |
     |---|---|
     | files | kind -> the file taken; lists for Liberty and LEF |
-    | lines | what was taken, one line a kind |
+    | lines | kind -> what was taken, in words |
     """
 
     files: dict[str, list[Path]] = field(default_factory=dict)
-    lines: list[str] = field(default_factory=list)
+    lines: dict[str, str] = field(default_factory=dict)
 
 
 def find_run(folder: str | Path) -> RunFiles:
@@ -56,10 +57,11 @@ def find_run(folder: str | Path) -> RunFiles:
     """
     top = Path(folder)
     found: dict[str, list[Path]] = {kind: [] for kind in KINDS}
-    for number, path in enumerate(sorted(top.rglob("*"))):
-        if number > MOST_FILES:
-            rule = f"holds more than {MOST_FILES:,} files"
-            raise CircuitError(str(top), "folder", rule, "name the folder of one run")
+    entries = list(islice(top.rglob("*"), MOST_FILES + 1))
+    if len(entries) > MOST_FILES:
+        rule = f"holds more than {MOST_FILES:,} files"
+        raise CircuitError(str(top), "folder", rule, "name the folder of one run")
+    for path in sorted(entries):
         kind = kind_of(path)
         if kind and path.is_file():
             found[kind].append(path)
@@ -67,7 +69,7 @@ def find_run(folder: str | Path) -> RunFiles:
         raise CircuitError(str(top), "folder", "holds no netlist (.v)", "name the files one by one, or another folder")
     design = design_of(found)
     taken: dict[str, list[Path]] = {}
-    lines = []
+    lines: dict[str, str] = {}
     for kind, paths in found.items():
         own = [path for path in paths if stem(path) == design] or paths
         if not own:
@@ -80,8 +82,8 @@ def find_run(folder: str | Path) -> RunFiles:
         names = ", ".join(str(path.relative_to(top)) for path in chosen[:3])
         more = f" and {len(chosen) - 3} more" if len(chosen) > 3 else ""
         left = len(paths) - len(chosen)
-        lines.append(
-            f"found {kind}: {names}{more}" + (f"; {left} other{'s' if left > 1 else ''} left aside" if left else "")
+        lines[kind] = f"found {kind}: {names}{more}" + (
+            f"; {left} other{'s' if left > 1 else ''} left aside" if left else ""
         )
     return RunFiles(taken, lines)
 
@@ -145,13 +147,21 @@ def fill_options(options: argparse.Namespace) -> list[str]:
         given = options.liberty or options.corner if kind == "liberty" else options.sdc
         if not given and kind not in run.files:
             raise CircuitError(place, "folder", f"holds no {kind} file", f"add {flag}")
+    said = ["netlist"]
     if not (options.liberty or options.corner):
         options.liberty = [str(path) for path in run.files["liberty"]]
-    options.sdc = options.sdc or str(run.files["sdc"][0])
-    options.lef = options.lef or [str(path) for path in run.files.get("lef", [])] or None
-    wanted = options.wires
-    if options.spef is None and wanted in {None, "spef"} and not options.model and "spef" in run.files:
+        said.append("liberty")
+    if not options.sdc:
+        options.sdc = str(run.files["sdc"][0])
+        said.append("sdc")
+    if not options.lef and "lef" in run.files:
+        options.lef = [str(path) for path in run.files["lef"]]
+        said.append("lef")
+    estimated = options.model or options.calibration or options.wires not in {None, "spef"}
+    if options.spef is None and not estimated and "spef" in run.files:
         options.spef = str(run.files["spef"][0])
+        said.append("spef")
     if options.placement is None and options.lef and "placement" in run.files:
         options.placement = str(run.files["placement"][0])
-    return run.lines
+        said.append("placement")
+    return [run.lines[kind] for kind in run.lines if kind in said]

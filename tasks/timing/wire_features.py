@@ -18,6 +18,7 @@ from circuitgraph.analysis.placement_wires import (
     tree_moments,
 )
 from circuitgraph.circuit import Direction
+from circuitgraph.errors import CircuitError
 from circuitgraph.layout import Layout, Technology
 from circuitgraph.trees import NetTrees
 from tasks.timing.inputs import TimingInputs
@@ -80,10 +81,15 @@ def wire_features(inputs: TimingInputs, trees: NetTrees, constants: WireConstant
         inputs: with placement and technology.
         trees: of its nets.
         constants: of the prior.
+
+    Raises:
+        CircuitError: the placement has no die area.
     """
     assert inputs.layout is not None
     assert inputs.technology is not None
     layout, technology = inputs.layout, inputs.technology
+    if not (layout.die[2] > layout.die[0] and layout.die[3] > layout.die[1]):
+        raise CircuitError(inputs.name, "placement", "has no die area", "give a DEF with DIEAREA")
     nets = np.flatnonzero(np.diff(trees.start) > 0)
     row = np.full(inputs.circuit.num_nets, -1, np.int64)
     row[nets] = np.arange(len(nets))
@@ -113,7 +119,8 @@ class Demand:
     """How much wire, how many pins and how much cell area stand in each cell of a grid, as sums over the grid.
 
     ``sums`` is float64 [4, gy + 1, gx + 1]: horizontal and vertical wire as a share of the tracks, pins per row height
-    squared, share of area under cells; summed from the lower left, so that the mean over a box is four reads.
+    squared, share of area under cells (each counts as one row high, where its middle is); summed from the lower left, so
+    that the mean over a box is four reads.
     """
 
     sums: FloatArray
@@ -231,8 +238,8 @@ def _net_features(
     is_diode[on_pin] = alone[circuit.cell_type[circuit.pin_cell[trees.place[on_pin]]]]
     driver = trees.place[first]
     from_port = driver >= circuit.num_pins
-    cell = circuit.pin_cell[np.where(from_port, 0, driver)] if circuit.num_pins else np.zeros(len(nets), np.int64)
-    wide = np.where(from_port, row, np.nan_to_num(layout.cell_width[cell], nan=row))
+    wide = np.full(len(nets), row)
+    wide[~from_port] = np.nan_to_num(layout.cell_width[circuit.pin_cell[driver[~from_port]]], nan=row)
     load = np.zeros(len(trees.place))
     load[is_pin] = inputs.pin_capacitances[trees.place[is_pin], 0]
     unit = max(constants.c1, 1e-12) * row

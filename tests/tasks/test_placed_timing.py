@@ -24,9 +24,10 @@ from circuitgraph.placed_circuit import circuit_of_layout
 from circuitgraph.trees import net_trees
 from tasks.cli import main
 from tasks.task import Example
+from tasks.timing.accuracy import measure
 from tasks.timing.confidence import confidence_of
 from tasks.timing.designs import DesignFiles, design_example, read_designs, write_designs
-from tasks.timing.inputs import TimingLabels, read_example
+from tasks.timing.inputs import TimingLabels, read_example, read_pins
 from tasks.timing.placed_rows import PlacedTrees, SteinerTrees, few_nets, fitted_constants
 from tasks.timing.placed_wires import PlacedWires, matched
 from tasks.timing.run_folder import find_run, stem
@@ -484,3 +485,65 @@ def test_the_shipped_model_gains_on_a_routed_design_that_it_never_saw(
     assert ours["reference_setup_mae_ps"] < 0.9 * analytic["reference_setup_mae_ps"] < 20
     with (tmp_path / "learned" / "endpoints.csv").open() as file:
         assert all(row["lower"] for row in csv.DictReader(file))
+
+
+# -- odd input -----------------------------------------------------------------------------------
+
+
+def test_a_calibration_keeps_its_trees_and_its_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = files(NAMES[2])
+    given = ["--def", own["def"], "--lef", LEF]
+    words = ["calibrate", "timing", *given, "--spef", own["spef"], "--trees", "spanning", "-o", tmp_path / "cal.json"]
+    answer(capsys, *words)
+    code, _, err = run(
+        capsys, *map(str, [*predict(NAMES[2]), *given, "--calibration", tmp_path / "cal.json", "-o", tmp_path / "out"])
+    )
+    assert code == 0
+    assert "wires: spanning trees over the placement with constants of cal.json" in err
+    found = json.loads((tmp_path / "cal.json").read_text())
+    for change, rule in (
+        ({"process": "m1; rows 9"}, "is of another process"),
+        ({"trees": "oak"}, "neither steiner nor"),
+    ):
+        (tmp_path / "bad.json").write_text(json.dumps(found | change))
+        words = [*predict(NAMES[2]), *given, "--calibration", tmp_path / "bad.json", "-o", tmp_path / "out"]
+        code, _, err = run(capsys, *map(str, words))
+        assert (code, rule in err) == (1, True), err
+
+
+def test_one_design_calibrates_no_intervals() -> None:
+    with pytest.raises(CircuitError, match="two designs or more"):
+        PlacedWires(0).fit([example(NAMES[0])], [], {**SETTINGS, "folds": 5}, None)
+    model = PlacedWires(0)
+    model.fit([example(NAMES[0])], [], {**SETTINGS, "epochs": 2, "folds": 0}, None)
+    assert model.intervals_of(example(NAMES[0]).inputs) == {}
+
+
+def test_a_design_without_checks_is_measured(tmp_path: Path) -> None:
+    own = files(NAMES[0])
+    (tmp_path / "none.sdc").write_text("set unused 1\n")
+    bare = read_example({**own, "sdc": tmp_path / "none.sdc"}, read(LIB), "x", technology=read_lef(LEF))
+    row = SteinerTrees()
+    row.fit([example(NAMES[1])], [], {}, None)
+    found = measure(bare, row.predict(bare.inputs))
+    assert found["setup endpoints"] == 0
+    assert np.isnan(found["setup TNS error %"])
+    assert found["log C MAE"] < 1
+
+
+@pytest.mark.parametrize("line", ["u1/Z,1,0.5", "u1/Z,1" + ",x" * 10])
+def test_a_table_of_pins_with_a_bad_row_is_refused(line: str, samples: Path, tmp_path: Path) -> None:
+    from circuitgraph.analysis.sta_output import PIN_COLUMNS
+
+    circuit = read(samples / "small.v", library=read(samples / "small.lib"))
+    (tmp_path / "pins.csv").write_text(",".join(PIN_COLUMNS) + "\n\n" + line + "\n")
+    with pytest.raises(CircuitError, match="holds a number that is none"):
+        read_pins(tmp_path / "pins.csv", circuit)
+
+
+def test_a_placement_without_a_die_is_refused() -> None:
+    one = example(NAMES[0]).inputs
+    assert one.layout is not None
+    flat = replace(one, layout=replace(one.layout, die=(0.0, 0.0, 0.0, 0.0)), view_cache={})
+    with pytest.raises(CircuitError, match="has no die area"):
+        wire_features(flat, flat.trees("steiner"), CONSTANTS)
