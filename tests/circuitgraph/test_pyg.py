@@ -14,6 +14,7 @@ from circuitgraph.pyg import (
     PER_EDGE,
     PER_GRAPH,
     PER_NODE,
+    CircuitData,
     CorpusDataset,
     EpochLoader,
     collate,
@@ -42,10 +43,19 @@ def test_every_attribute_batches_and_comes_back() -> None:
         "edge_index": batch.ptr,
         "unit": torch.cumsum(torch.cat([torch.zeros(1, dtype=torch.int64), batch.num_units]), 0),
     }
-    assert set(offsets) | {"twin"} == set(INDEXES)
+    assert set(offsets) | {"twin", "sink_net"} == set(INDEXES)
     second = graphs()[1]
     at = slice(graphs()[0].num_edges, graphs()[0].num_edges + second.num_edges)
     assert torch.equal(batch.edge_index[:, at], second.edge_index + offsets["edge_index"][1])
+
+
+def test_sinks_point_at_their_nets_in_a_batch() -> None:
+    empty = torch.zeros(2, 0, dtype=torch.int64)
+    parts = [
+        CircuitData(x=torch.zeros(n, 1), sink_net=torch.arange(n), edge_index=empty, num_nodes=n, view_name="nets")
+        for n in (3, 2)
+    ]
+    assert collate(parts).sink_net.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_pairs_stay_together_and_twins_point_at_both_ends() -> None:

@@ -74,7 +74,11 @@ def test_shapes_and_what_has_no_timing(name: str, tmp_path: Path) -> None:
     for column in ("setup_slack", "hold_slack"):
         assert prediction[column].shape == (places,)
         np.testing.assert_array_equal(np.isnan(prediction[column]), np.isnan(getattr(truth, column)))
-    assert {path.name for path in write_tables(prediction.about["timing"], tmp_path)} == {"pins.csv", "endpoints.csv"}
+    assert {path.name for path in write_tables(prediction.about["timing"], tmp_path)} == {
+        "pins.csv",
+        "endpoints.csv",
+        "required.csv",
+    }
 
 
 @every
