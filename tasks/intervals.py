@@ -54,7 +54,7 @@ class Conformal:
             CircuitError: fewer than two designs have rows.
 
         >>> Conformal.of([np.array([-1.0, 1.0]), np.array([-2.0, 2.0])]).bounds(0.5).tolist()
-        [-1.0, 1.0]
+        [-1.5, 1.5]
         """
         clean = [np.sort(group[np.isfinite(group)]) for group in groups]
         given = np.ones(len(clean)) if weights is None else weights
