@@ -32,7 +32,7 @@ from circuitgraph.formats import read
 from circuitgraph.formats.sdc import read_sdc
 from circuitgraph.library import Library
 
-MODELS = ("lumped_cap", "elmore", "dmp")
+MODELS = ("lumped_cap", "elmore", "two_moment", "dmp")
 
 
 def design_of(data: Path, place: Path, name: str) -> dict[str, Any]:
@@ -49,7 +49,12 @@ def design_of(data: Path, place: Path, name: str) -> dict[str, Any]:
     return {
         "prepared": prepare(circuit, library, constraints, black_box=True, break_loops=True),
         "listed": listed_places(resolved, circuit),
-        "wires": {"lumped_cap": simple, "elmore": simple, "dmp": reduced_wires(resolved, circuit, capacitance)},
+        "wires": {
+            "lumped_cap": simple,
+            "elmore": simple,
+            "two_moment": simple,
+            "dmp": reduced_wires(resolved, circuit, capacitance),
+        },
         "pins": circuit.num_pins,
     }
 

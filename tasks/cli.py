@@ -217,7 +217,7 @@ def _predict(commands: Any) -> None:
         help="default: spef if given, else placement if given, else fan-out",
     )
     timing.add_argument(
-        "--delay-model", choices=("lumped_cap", "elmore", "dmp"), help="default: dmp where wires have R"
+        "--delay-model", choices=("lumped_cap", "elmore", "two_moment", "dmp"), help="default: dmp where wires have R"
     )
     timing.add_argument(
         "--model", metavar="CHECKPOINT", help="learned wires ('shipped': ours); without it the answer is analytic"

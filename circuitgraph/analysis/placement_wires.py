@@ -211,11 +211,15 @@ def placement_wires(
     if resistance_factor is not None:
         ohms = ohms * resistance_factor[net]
     delay, moments = tree_moments(trees, ohms, farads, pin_capacitance)
+    second, _ = tree_moments(trees, ohms, farads, pin_capacitance, delay)
     sink = np.zeros((circuit.num_pins + circuit.num_ports, 4))
+    moment = np.zeros((circuit.num_pins + circuit.num_ports, 2))
     placed = np.flatnonzero(trees.place >= 0)
     sink[trees.place[placed]] = delay[placed][:, [0, 1, 0, 1]]
+    moment[trees.place[placed]] = second[placed]
     if sink_factor is not None:
         sink *= sink_factor[:, None]
+        moment *= (sink_factor * sink_factor)[:, None]
     has_tree = np.diff(trees.start) > 0
     pi = np.full((circuit.num_nets, 4, 3), np.nan)
     pi[has_tree] = pi_of_moments(moments[has_tree])[:, [0, 1, 0, 1]]
@@ -224,12 +228,16 @@ def placement_wires(
         notes.add("pin without a place, left out of its net's tree", times=trees.left_out)
     elmore = np.ascontiguousarray(sink[:, :2])
     return ReducedWires(
-        source, trees.net_sum(farads), trees.net_sum(ohms), elmore, np.asarray(has_tree), notes, pi, sink
+        source, trees.net_sum(farads), trees.net_sum(ohms), elmore, np.asarray(has_tree), notes, pi, sink, second=moment
     )
 
 
 def tree_moments(
-    trees: NetTrees, ohms: FloatArray, farads: FloatArray, pin_capacitance: FloatArray | None
+    trees: NetTrees,
+    ohms: FloatArray,
+    farads: FloatArray,
+    pin_capacitance: FloatArray | None,
+    factor: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Elmore delay of each node, float64 [K, 2], and three moments of each net, float64 [N, 2, 3]; rise and fall.
 
@@ -238,6 +246,7 @@ def tree_moments(
         ohms: float64 [K], to the parent.
         farads: float64 [K], of wire at each node.
         pin_capacitance: float64 [P + T, 4], early columns are used; None = 0.
+        factor: float64 [K, 2], on every node's load; with the delays themselves the "delays" are second moments, s^2.
     """
     from circuitgraph.analysis.tree_kernels import _kernel_tree_moments
 
@@ -245,6 +254,8 @@ def tree_moments(
     placed = np.flatnonzero(trees.place >= 0)
     if pin_capacitance is not None:
         loads[placed] += pin_capacitance[trees.place[placed]][:, 2:4]
+    if factor is not None:
+        loads *= factor
     delay = np.zeros(loads.shape)
     moments = np.zeros((len(trees.start) - 1, 2, 3))
     _kernel_tree_moments(trees.start, trees.parent, ohms, loads, delay, moments)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-DELAY_MODELS = ("lumped_cap", "elmore", "dmp")
+DELAY_MODELS = ("lumped_cap", "elmore", "two_moment", "dmp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +137,9 @@ def analyse(
         library: types with arcs and tables.
         constraints: clocks, delays at ports, exceptions.
         wires: :class:`circuitgraph.analysis.wires.Wires`; None = no wires at all.
-        delay_model: "lumped_cap" (no wire delay), "elmore" (Elmore delay to every sink, slews degrade) or "dmp"
-            (effective capacitance, the gate's waveform at every sink: OpenSTA's default).
+        delay_model: "lumped_cap" (no wire delay), "elmore" (Elmore delay to every sink, slews degrade),
+            "two_moment" (the D2M delay and the spread of two moments) or "dmp" (effective capacitance, the gate's waveform
+            at every sink: OpenSTA's default).
         default_wire_load: nets without parasitics get the library's default wire load, as in OpenSTA.
         port_load_hides_wire: a net whose port has ``set_load`` has no wire capacitance, as in OpenSTA 2.0.17.
         shared_reduction: nets with parasitics are loaded with the early pin capacitances for late times too, as in

@@ -29,6 +29,8 @@ class Wires:
 terminal (row P + t), rise and fall, 0 at drivers; None = no wire delay |
     | annotated | bool [N] | False: the net has no parasitics of its own |
     | notes | Notes | loops dropped, nodes not reached, nets without a driver |
+    | second | float64 [P + T, 2] or None | second moment of the step response at each pin or terminal, s^2, for the \
+delay model "two_moment"; None = that of a single pole, the square of ``elmore`` |
     """
 
     source: str
@@ -37,6 +39,7 @@ terminal (row P + t), rise and fall, 0 at drivers; None = no wire delay |
     elmore: FloatArray | None
     annotated: BoolArray
     notes: Notes = field(default_factory=Notes, compare=False)
+    second: FloatArray | None = field(default=None, kw_only=True)
 
 
 class WireLoadModel(Protocol):
@@ -95,14 +98,14 @@ def spef_wires(
     totals = np.bincount(resistor_net, weights=ohms, minlength=parasitics.num_nets)
     resistance = np.zeros(circuit.num_nets)
     resistance[annotated] = totals[used]
-    delays = _spef_elmore(resolved, circuit, pin_capacitance, ohms, notes) if elmore else None
-    return Wires("spef", capacitance, resistance, delays, annotated, notes)
+    delays, second = _spef_elmore(resolved, circuit, pin_capacitance, ohms, notes) if elmore else (None, None)
+    return Wires("spef", capacitance, resistance, delays, annotated, notes, second=second)
 
 
 def _spef_elmore(
     resolved: ResolvedParasitics, circuit: Circuit, pin_capacitance: FloatArray | None, ohms: FloatArray, notes: Notes
-) -> FloatArray:
-    """Wire delay of each pin and terminal, float64 [P + T, 2]."""
+) -> tuple[FloatArray, FloatArray]:
+    """Wire delay and second moment of each pin and terminal, both float64 [P + T, 2]."""
     from circuitgraph.analysis.elmore import _kernel_elmore
 
     parasitics = resolved.parasitics
@@ -121,23 +124,18 @@ def _spef_elmore(
     missing = int(np.count_nonzero((driver < 0) & (resolved.net >= 0) & (np.diff(parasitics.node_start) > 0)))
     if missing:
         notes.add("net whose driver is not among its nodes: no wire delay", times=missing)
-    delay = np.zeros((parasitics.num_nodes, 2))
-    dropped, unreached = _kernel_elmore(
-        parasitics.node_start,
-        parasitics.resistor_start,
-        np.ascontiguousarray(parasitics.resistor_nodes),
-        ohms,
-        loads,
-        driver,
-        delay,
-    )
+    delay, second = np.zeros((parasitics.num_nodes, 2)), np.zeros((parasitics.num_nodes, 2))
+    tree = (parasitics.node_start, parasitics.resistor_start, np.ascontiguousarray(parasitics.resistor_nodes), ohms)
+    dropped, unreached = _kernel_elmore(*tree, loads, driver, delay)
+    _kernel_elmore(*tree, loads * delay, driver, second)  # the second moment is the Elmore sum over C T in place of C
     if dropped:
         notes.add("resistor that closes a loop dropped", times=int(dropped))
     if unreached:
         notes.add("node that no resistor reaches from the driver", times=int(unreached))
-    found = np.zeros((circuit.num_pins + circuit.num_ports, 2))
+    found, moments = (np.zeros((circuit.num_pins + circuit.num_ports, 2)) for _ in range(2))
     found[node_pin[placed]] = delay[placed]
-    return found
+    moments[node_pin[placed]] = second[placed]
+    return found, moments
 
 
 def drivers(resolved: ResolvedParasitics, circuit: Circuit) -> npt.NDArray[np.int64]:

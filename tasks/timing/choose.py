@@ -95,8 +95,10 @@ def choose_wires(options: argparse.Namespace, inputs: TimingInputs) -> Chosen:
         chosen = _fan_out(inputs)
     if options.delay_model:
         chosen.delay_model = options.delay_model
-    if chosen.delay_model == "elmore" and chosen.wires.elmore is None:
-        raise CircuitError("--delay-model", "'elmore'", "needs wires with resistance", "use lumped_cap, or give --spef")
+    if chosen.delay_model in {"elmore", "two_moment"} and chosen.wires.elmore is None:
+        raise CircuitError(
+            "--delay-model", f"'{chosen.delay_model}'", "needs wires with resistance", "use lumped_cap, or give --spef"
+        )
     return chosen
 
 
