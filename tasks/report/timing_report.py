@@ -11,6 +11,7 @@ import numpy as np
 from circuitgraph.analysis.sta import Timing
 from circuitgraph.analysis.sta_paths import worst_paths
 from circuitgraph.analysis.sta_report import report_path
+from circuitgraph.analysis.sta_required import Required
 from tasks.report.page import Page
 from tasks.report.plots import floor_map, histogram, scatter
 from tasks.timing.confidence import Confidence
@@ -29,6 +30,7 @@ def timing_page(
     warnings: Sequence[str] = (),
     confidence: Confidence | None = None,
     before: Timing | None = None,
+    required: Required | None = None,
 ) -> Path:
     """Numbers, histogram and map of slack, scatter against a reference where there is one, worst paths.
 
@@ -39,6 +41,7 @@ def timing_page(
         warnings: lines that are not to be missed.
         confidence: intervals and probabilities of the endpoints, or None.
         before: the analysis that a learned model started from, or None.
+        required: required times of every pin, for the map of a placed design; None = no map.
     """
     page = Page(
         f"Timing of {summary['design']}",
@@ -87,8 +90,8 @@ def timing_page(
                 "Setup slack: what the model changed against the wires that it started from.",
             )
         )
-    if inputs.layout is not None:
-        figures.append((slack_map(inputs, timing), "Worst setup slack of what stands in each part of the die."))
+    if inputs.layout is not None and required is not None:
+        figures.append((slack_map(inputs, required), "Worst setup slack of what stands in each part of the die."))
     page.figures(*figures)
     for name, rows in worst_endpoints(timing, confidence=confidence).items():
         if rows:
@@ -105,12 +108,12 @@ def timing_page(
     return page.write(path)
 
 
-def slack_map(inputs: Any, timing: Timing) -> str:
+def slack_map(inputs: Any, required: Required) -> str:
     """Setup slack of the pins where they stand."""
     layout = inputs.layout
     x, y = np.concatenate([layout.pin_x, layout.port_x]), np.concatenate([layout.pin_y, layout.port_y])
     die = tuple(1e6 * side for side in layout.die)
-    return floor_map(1e6 * x, 1e6 * y, 1e9 * pin_slack(timing), die, "setup slack, ns")
+    return floor_map(1e6 * x, 1e6 * y, 1e9 * pin_slack(required), die, "setup slack, ns")
 
 
 def path_notes(timing: Timing, path: Any, confidence: Confidence | None, before: Timing | None) -> list[str]:

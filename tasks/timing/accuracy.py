@@ -53,16 +53,11 @@ def measure(example: Example, prediction: Prediction) -> dict[str, float]:
     truth = labels.truth(inputs)
     found: dict[str, float] = {}
     for kind in ("setup", "hold"):
-        found |= _slack_measures(kind, getattr(truth, f"{kind}_slack"), prediction[f"{kind}_slack"], period(inputs))
+        found |= _slack_measures(kind, getattr(truth, f"{kind}_slack"), prediction[f"{kind}_slack"], inputs.period)
     found["arrival R2"] = r2(truth.arrival[:, :2], prediction["arrival"][:, :2])
     found["slew R2"] = r2(truth.slew[:, :2], prediction["slew"][:, :2])
     found |= _wire_measures(inputs, labels, prediction)
     return found
-
-
-def period(inputs: TimingInputs) -> float:
-    """Shortest period of a design's clocks, s; NaN without a clock."""
-    return min((clock.period for clock in inputs.prepared.constraints.clocks), default=float("nan"))
 
 
 def _slack_measures(kind: str, truth: FloatArray, guess: npt.ArrayLike, period: float) -> dict[str, float]:

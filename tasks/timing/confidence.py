@@ -56,8 +56,8 @@ def slack_scales(inputs: TimingInputs, slacks: Mapping[str, FloatArray]) -> dict
         bare = inputs.analyse(zero_wires(inputs.circuit), "lumped_cap", default_wire_load=False)
         inputs.view_cache["zero wire slacks"] = {"setup": bare.worst_slack(), "hold": bare.worst_slack(early=True)}
     without: Mapping[str, FloatArray] = inputs.view_cache["zero wire slacks"]
-    period = min((clock.period for clock in inputs.prepared.constraints.clocks), default=1e-9)
-    return {kind: 1e-3 * period + np.abs(without[kind] - slacks[kind]) for kind in KINDS}
+    least = 1e-3 * np.nan_to_num(inputs.period, nan=0.0)
+    return {kind: least + np.abs(without[kind] - slacks[kind]) for kind in KINDS}
 
 
 def standardised(inputs: TimingInputs, truth: PinTimes, timing: Timing) -> dict[str, FloatArray]:

@@ -80,6 +80,11 @@ class TimingInputs:
         return found
 
     @cached_property
+    def period(self) -> float:
+        """Shortest period of the clocks, s; NaN without a clock."""
+        return min((clock.period for clock in self.prepared.constraints.clocks), default=float("nan"))
+
+    @cached_property
     def nets(self) -> LongArray:
         """Nets with a driver and at least one load that are no constants: those that have wires, [M]."""
         circuit = self.circuit

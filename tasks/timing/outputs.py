@@ -20,7 +20,7 @@ from circuitgraph.analysis.sta_output import (
     pin_rows,
     place_names,
 )
-from circuitgraph.analysis.sta_required import requireds
+from circuitgraph.analysis.sta_required import Required, requireds
 from circuitgraph.files import write_atomic
 from tasks.timing.confidence import Confidence
 
@@ -36,20 +36,27 @@ COLUMNS = (*ENDPOINT_COLUMNS, "probability")
 """Of endpoints.csv; ``probability`` is that the slack is negative, blank without a calibrated model."""
 
 
-def write_tables(timing: Timing, folder: Path, confidence: Confidence | None = None) -> list[Path]:
-    """Write all tables; returns their paths."""
+def write_tables(
+    timing: Timing, folder: Path, confidence: Confidence | None = None, required: Required | None = None
+) -> list[Path]:
+    """Write all tables; returns their paths.
+
+    Args:
+        required: required times where they are known already.
+    """
     return [
         write_atomic(folder / "pins.csv", csv_text(PIN_COLUMNS, pin_rows(timing))),
         write_atomic(folder / "endpoints.csv", csv_text(COLUMNS, sure_rows(timing, confidence))),
-        write_atomic(folder / "required.csv", csv_text(REQUIRED_COLUMNS, required_rows(timing))),
+        write_atomic(
+            folder / "required.csv", csv_text(REQUIRED_COLUMNS, required_rows(timing, required or requireds(timing)))
+        ),
     ]
 
 
-def required_rows(timing: Timing) -> Iterator[list[str]]:
+def required_rows(timing: Timing, found: Required) -> Iterator[list[str]]:
     """Rows of required.csv, in the order of pins.csv."""
     circuit = timing.prepared.circuit
     names = place_names(circuit)
-    found = requireds(timing)
     times = [found.times(), found.times(early=True)]
     slacks = [_least(found.slacks()), _least(found.slacks(early=True))]
     numbers = np.concatenate([*times, *(column[:, None] for column in slacks)], axis=1)
@@ -57,9 +64,9 @@ def required_rows(timing: Timing) -> Iterator[list[str]]:
         yield [names[place], *(nanoseconds(value) for value in numbers[place].tolist())]
 
 
-def pin_slack(timing: Timing) -> FloatArray:
+def pin_slack(found: Required) -> FloatArray:
     """Setup slack of every place, the worse of both edges, s, float64 [P + T]; NaN where nothing behind it is checked."""
-    return _least(requireds(timing).slacks())
+    return _least(found.slacks())
 
 
 def _least(slacks: FloatArray) -> FloatArray:

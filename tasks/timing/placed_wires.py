@@ -120,8 +120,8 @@ class PlacedWires:
 
         Args:
             recipe: fields of :class:`encoders.pretrain.Settings`; ``slack_share``, the share of the steps at the end
-                in which slack enters the loss (0 = never); ``folds``, how often training is repeated without a part
-                of the designs to calibrate intervals (0 = no intervals).
+                in which slack enters the loss (0 = never; else every design is a batch of its own); ``folds``, how often
+                training is repeated without a part of the designs to calibrate intervals (0 = no intervals).
             run: run folder to log to and resume from, or None. The folds are not kept there.
         """
         if int(recipe.get("folds", 0)):
@@ -142,8 +142,8 @@ class PlacedWires:
             return {"log_c_mae": float(torch.stack(errors).mean())}
 
         rest = {key: value for key, value in recipe.items() if key not in {"slack_share", "folds"}}
-        settings = Settings(**rest)
         share = float(recipe.get("slack_share", 0.0))
+        settings = Settings(**(rest | {"max_nodes": 1} if share > 0 else rest))  # slack is asked of a design at a time
         if share > 0:
             from tasks.timing.slack_loss import DesignSlack
 

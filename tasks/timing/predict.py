@@ -13,6 +13,7 @@ import numpy as np
 
 from circuitgraph.analysis.sta import Timing
 from circuitgraph.analysis.sta_output import summary as analysis_summary
+from circuitgraph.analysis.sta_required import requireds
 from circuitgraph.analysis.sta_unconstrained import unconstrained_line
 from circuitgraph.checks import check
 from circuitgraph.errors import CircuitError
@@ -131,7 +132,8 @@ def predict_corner(
         reference = read_reference(options.reference, inputs)
         summary |= reference_errors(reference, timing)
         lines.append(reference_line(summary, options.reference))
-    write_tables(timing, folder, confidence)
+    required = requireds(timing)
+    write_tables(timing, folder, confidence, required)
     write_sdf(timing, folder / "delays.sdf")
     warnings = [line for line in [unconstrained_line(timing)] if line]
     page = timing_page(
@@ -145,6 +147,7 @@ def predict_corner(
         warnings=warnings,
         confidence=confidence,
         before=before,
+        required=required,
     )
     write_atomic(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     for line in [*lines, *warnings]:

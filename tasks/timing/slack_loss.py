@@ -75,7 +75,6 @@ class DesignSlack:
         row[nets] = np.arange(len(nets))
         sinks = np.flatnonzero((trees.place >= 0) & (trees.parent >= 0))
         truth = labels.truth(inputs)
-        period = min((clock.period for clock in inputs.prepared.constraints.clocks), default=1e-9)
         return _Design(
             inputs=inputs,
             constants=constants,
@@ -87,7 +86,7 @@ class DesignSlack:
             pin_delay=torch.from_numpy(in_all[sinks] - of_wire[sinks]),
             setup=torch.from_numpy(truth.setup_slack),
             hold=torch.from_numpy(truth.hold_slack),
-            sigma=SIGMA * period,
+            sigma=SIGMA * float(np.nan_to_num(inputs.period, nan=1e-9)),
         )
 
     def __call__(
